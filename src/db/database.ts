@@ -1,0 +1,40 @@
+/** What the rooms see of PostgreSQL: a database to ask, a transaction to change it in. */
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import type { Pool, PoolClient } from 'pg';
+import { AuthError } from '../errors.ts';
+
+/** Questions go here. Each runs on a connection of its own. */
+export type Database = NodePgDatabase & { $client: Pool };
+
+declare const insideTransaction: unique symbol;
+
+/** Proof that a transaction is open: what must be written together asks for one. */
+export type Tx = NodePgDatabase & { $client: PoolClient; readonly [insideTransaction]: true };
+
+export function createDatabase(pool: Pool): Database {
+  return drizzle(pool);
+}
+
+/**
+ * Runs work in one transaction. Return commits; throw rolls back. A returned AuthError is committed, then thrown: so a
+ * refusal that must be remembered is returned, and one that must leave no trace is thrown.
+ */
+export async function inTransaction<T>(db: Database, work: (tx: Tx) => Promise<T | AuthError>): Promise<T> {
+  const client = await db.$client.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    const result = await work(drizzle(client) as unknown as Tx);
+    await client.query('commit');
+    if (result instanceof AuthError) throw result;
+    return result;
+  } catch (error) {
+    // After a commit this is a no-op with a warning; after a lost connection it fails, and the connection is dropped.
+    await client.query('rollback').catch((failure: Error) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
