@@ -1,0 +1,1 @@
+/** gatehouse.rate_limits: what callers have used up, shared by all instances. */
