@@ -1,0 +1,58 @@
+/** How far a migration is: a bar that redraws itself on a terminal, a line now and then elsewhere. */
+import type { MigrationEvent } from './users.ts';
+
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+const LINE_MS = 10_000;
+const CLEAR_LINE = '\r\u001b[2K';
+
+export interface Progress {
+  /** Hears of an event; draws at most ten times a second. */
+  hear(event: MigrationEvent): void;
+  /** Takes the bar off the screen, so that something else can be written. */
+  clear(): void;
+}
+
+/**
+ * @param write Where to draw.
+ * @param isTerminal Whether lines can be redrawn.
+ * @param now A clock in milliseconds that only moves forward.
+ */
+export function createProgress(write: (text: string) => void, isTerminal: boolean, now: () => number): Progress {
+  let total = 0;
+  let finished = 0;
+  let began = 0;
+  let drawn = 0;
+
+  function draw(table: string, rows: number): void {
+    const at = now();
+    if (at - drawn < (isTerminal ? REDRAW_MS : LINE_MS)) return;
+    drawn = at;
+    const done = finished + rows;
+    const rate = done / Math.max(0.001, (at - began) / 1000);
+    const filled = Math.min(BAR_WIDTH, Math.floor((done / Math.max(1, total)) * BAR_WIDTH));
+    const percent = Math.min(100, Math.floor((done / Math.max(1, total)) * 100));
+    const left = `${clockTime((total - done) / Math.max(1, rate))} left`;
+    const facts = `${percent} %  ${table}  ${Math.round(rate).toLocaleString('en-US')} rows/s  ${left}`;
+    const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}]`;
+    write(isTerminal ? `${CLEAR_LINE}${bar} ${facts}` : `${facts}\n`);
+  }
+
+  return {
+    hear(event) {
+      if (event.event === 'plan') total = event.plan.tables.reduce((sum, { source_rows }) => sum + source_rows, 0);
+      if (event.event === 'started') began = drawn = now();
+      if (event.event === 'progress') draw(event.table, event.rows);
+      if (event.event === 'table') finished += event.outcome.rows;
+    },
+    clear() {
+      if (isTerminal) write(CLEAR_LINE);
+    },
+  };
+}
+
+/** Seconds as m:ss. */
+function clockTime(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}

@@ -1,0 +1,78 @@
+/** Sums over rows and columns that are equal on two sides only when the rows are. */
+import pg from 'pg';
+import type { Side } from './failure.ts';
+import { fingerprint, rowSeed, sourceRows, targetTable } from './row.sql.ts';
+import type { TableShape } from './tables.ts';
+
+/** The sum of a column: how many values, and their checksum, a sum of 64-bit hashes each of which is tied to its row. */
+export interface ColumnSum {
+  column: string;
+  values: string;
+  checksum: string;
+}
+
+export interface TableSum {
+  rows: string;
+  columns: ColumnSum[];
+}
+
+/** Which side's rows, and without which keys. */
+export interface Rows {
+  client: pg.ClientBase;
+  side: Side;
+  except: readonly string[];
+}
+
+/** The rows in question, with `seed`. At the target they are those that were imported, not its own. */
+function rowsOf(shape: TableShape, { name }: Side): string {
+  const rows =
+    name === 'source'
+      ? sourceRows(shape)
+      : `select t.* from ${targetTable(shape)} as t
+           join gatehouse.migrated_rows as r on r.table_name = ${pg.escapeLiteral(shape.name)} and r.key = t.id::text`;
+  return `(select *, ${rowSeed('r')} as seed from (${rows}) as r where id::text <> all ($1::text[]) offset 0) as r`;
+}
+
+export async function sumTable({ client, side, except }: Rows, shape: TableShape): Promise<TableSum> {
+  const sums = shape.columns.map((name, n) => {
+    const column = pg.escapeIdentifier(name);
+    return `count(${column})::text as n${n}, coalesce(sum(hashtextextended(${column}::text, seed)), 0)::text as s${n}`;
+  });
+  const { rows } = await client.query<Record<string, string>>(
+    `select count(*)::text as "rows", ${sums.join(', ')} from ${rowsOf(shape, side)}`,
+    [except],
+  );
+  const row = rows[0] ?? {};
+  return {
+    rows: row.rows ?? '0',
+    columns: shape.columns.map((column, n) => ({ column, values: row[`n${n}`] ?? '0', checksum: row[`s${n}`] ?? '0' })),
+  };
+}
+
+/** Rows are looked for in buckets, so that a difference is found without carrying every row over. */
+const BUCKETS = 4096;
+
+/** Bucket → what it adds up to. */
+export async function sumBuckets({ client, side, except }: Rows, shape: TableShape): Promise<Map<number, string>> {
+  const { rows } = await client.query<{ bucket: number; sum: string }>(
+    `select (seed & ${BUCKETS - 1})::int as bucket, count(*) || ':' || sum(${fingerprint(shape, 'r')}) as sum
+       from ${rowsOf(shape, side)} group by 1`,
+    [except],
+  );
+  return new Map(rows.map(({ bucket, sum }) => [bucket, sum]));
+}
+
+/** Key → one hash per column, of the rows in these buckets. */
+export async function hashRows(
+  { client, side, except }: Rows,
+  shape: TableShape,
+  buckets: readonly number[],
+): Promise<Map<string, (string | null)[]>> {
+  const hashes = shape.columns.map((name) => `hashtextextended(${pg.escapeIdentifier(name)}::text, seed)::text`);
+  const { rows } = await client.query<{ key: string; hashes: (string | null)[] }>(
+    `select id::text as key, array[${hashes.join(', ')}] as hashes
+       from ${rowsOf(shape, side)} where (seed & ${BUCKETS - 1})::int = any ($2::int[])`,
+    [except, buckets],
+  );
+  return new Map(rows.map(({ key, hashes }) => [key, hashes]));
+}

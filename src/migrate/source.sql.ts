@@ -1,0 +1,99 @@
+/** The two databases as they are spoken to during a migration: one frozen view of the source, pinned text forms on both. */
+import { Socket } from 'node:net';
+import pg from 'pg';
+import { explain, type Side } from './failure.ts';
+
+/**
+ * What makes the text of a value the same on both sides and of full precision, whatever the servers' defaults are (a
+ * hosted project prints floats with 15 digits), what keeps a long copy from being cut off, and what makes row level
+ * security an error instead of a silent loss of rows.
+ */
+const pinned = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'postgres',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  client_encoding: 'UTF8',
+  search_path: 'pg_catalog',
+  row_security: 'off',
+  statement_timeout: '0',
+  transaction_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  lock_timeout: '10s',
+  // Whole tables are hashed and joined, by one connection at a time.
+  work_mem: '64MB',
+  // A backend whose client was killed in the middle of a long statement finds out, rolls back, and frees its locks.
+  client_connection_check_interval: '1s',
+};
+
+/** Pins the settings until the transaction ends. Settings that the server's version does not have are left out. */
+export async function pinSettings(client: pg.ClientBase): Promise<void> {
+  await client.query(
+    `select set_config(s.name, p.value, true)
+       from jsonb_each_text($1) as p
+       join pg_settings as s on lower(s.name) = lower(p.key)`,
+    [JSON.stringify(pinned)],
+  );
+}
+
+/** The source as it was at one moment, on two connections: one to copy from, one to prove against meanwhile. */
+export interface Source {
+  side: Side;
+  copier: pg.Client;
+  prover: pg.Client;
+  /** Ends both connections at once, in whatever state they are. */
+  close(): void;
+}
+
+/**
+ * Opens the source for reading only, with one exported snapshot on both connections: everything read is of one moment
+ * while the project lives on.
+ *
+ * @throws MigrationFailure when it cannot be reached, refuses the role, or has no connection left.
+ */
+export async function openSource(config: pg.ClientConfig): Promise<Source> {
+  const sockets: Socket[] = [];
+  const connect = async () => {
+    const socket = new Socket();
+    sockets.push(socket);
+    const client = new pg.Client({
+      ...config,
+      application_name: 'gatehouse migrate',
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      // Our own socket: a connection in the middle of a COPY can only be ended by cutting it.
+      stream: () => socket,
+    });
+    // A connection that breaks while idle fails its next statement; without a listener it would end the process.
+    client.on('error', () => {});
+    await client.connect();
+    return client;
+  };
+  const close = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+
+  const side = sideOf('source', config);
+  try {
+    const copier = await connect();
+    await copier.query('begin transaction isolation level repeatable read read only');
+    const { rows } = await copier.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot');
+    await pinSettings(copier);
+    const prover = await connect();
+    await prover.query('begin transaction isolation level repeatable read read only');
+    await prover.query(`set transaction snapshot ${pg.escapeLiteral(rows[0]?.snapshot ?? '')}`);
+    await pinSettings(prover);
+    return { side, copier, prover, close };
+  } catch (error) {
+    close();
+    throw explain(error, side);
+  }
+}
+
+/** How a sentence names a database: by what node-postgres would connect to. */
+export function sideOf(name: Side['name'], config: pg.ClientConfig): Side {
+  const { host, port, database, user } = new pg.Client(config);
+  return { name, address: `${host}:${port}/${database}`, role: user ?? '' };
+}

@@ -1,0 +1,115 @@
+/** `gatehouse migrate users`: carries users, hashes and live sessions over from a Supabase database. */
+import { parseArgs } from 'node:util';
+import type pg from 'pg';
+import { exitCodes, MigrationFailure } from './failure.ts';
+import { createProgress } from './progress.ts';
+import { describeDifference, describeOutcome, describePlan, describeProofs, describeReport } from './report.ts';
+import { type MigrationEvent, migrateUsers, verifyUsers } from './users.ts';
+
+export const name = 'migrate users';
+
+export const help = `gatehouse migrate users --from URL [--to URL] [--apply | --verify] [--json]
+
+  Carries users, identities, password hashes, second factors and live sessions over from a Supabase database, as its
+  role "postgres" may read them. Without --apply it only looks and says what it would do.
+
+  --from URL   the Supabase database (postgres://postgres:…@db.….supabase.co:5432/postgres)
+  --to URL     the database of gatehouse; DATABASE_URL when left out
+  --apply      do it: in one transaction, proven equal before it is committed. Run it again to follow the source.
+  --verify     compare every row and column again, and name what differs; changes nothing
+  --json       one JSON object per line instead of text
+
+  Exit codes: 0 done, 1 fault, 2 usage, 3 source, 4 target, 5 a side went away, 6 not equal, 7 done but rows were changed
+  on both sides, 8 another migration is at work. Unless it is 0 or 7, nothing was changed.`;
+
+/** What a command is given instead of the process's own. */
+export interface CommandIo {
+  stdout: { write(text: string): unknown; isTTY?: boolean };
+  stderr: { write(text: string): unknown };
+  /** Where gatehouse keeps its data, when that is known without \`--to\`. */
+  database: pg.ClientConfig | undefined;
+  /** A connection from a URL, with the transport security that the settings ask for. */
+  connectionFrom: (url: string) => pg.ClientConfig;
+  /** Keys of GoTrue's column encryption that the service has. */
+  decryption_key_ids: ReadonlySet<string>;
+  /** Who runs it, for the audit log. */
+  operator: string;
+}
+
+/** Runs the command and resolves to its exit code. */
+export async function run(args: string[], io: CommandIo): Promise<number> {
+  const say = (text: string) => io.stdout.write(`${text}\n`);
+  try {
+    const { values } = parse(args);
+    if (values.help) {
+      say(help);
+      return exitCodes.done;
+    }
+    if (!values.from) throw new MigrationFailure('usage', 'Say where the users are: --from postgres://…');
+    if (values.apply && values.verify) throw new MigrationFailure('usage', 'Choose one of --apply and --verify.');
+    const source = connection(io, '--from', values.from);
+    const target = values.to ? connection(io, '--to', values.to) : io.database;
+    if (!target) throw new MigrationFailure('usage', 'Say where they go: --to postgres://… or DATABASE_URL.');
+
+    if (values.verify) {
+      const proofs = await verifyUsers(source, target, values.json ? { onEvent: jsonLines(say) } : {});
+      if (!values.json) say(describeProofs(proofs));
+      return proofs.every(({ equal }) => equal) ? exitCodes.done : exitCodes.unequal;
+    }
+    const { apply } = values;
+    const onEvent = values.json ? jsonLines(say) : textLines(io.stdout, apply);
+    const { decryption_key_ids, operator } = io;
+    const report = await migrateUsers(source, target, { apply, onEvent, decryption_key_ids, operator });
+    return report.conflicts.length > 0 ? exitCodes.conflicts : exitCodes.done;
+  } catch (error) {
+    if (!(error instanceof MigrationFailure)) throw error;
+    io.stderr.write(`${error.message}\n`);
+    return exitCodes[error.kind];
+  }
+}
+
+function parse(args: string[]) {
+  const flag = { type: 'boolean', default: false } as const;
+  const url = { type: 'string' } as const;
+  try {
+    return parseArgs({ args, options: { from: url, to: url, apply: flag, verify: flag, json: flag, help: flag } });
+  } catch (error) {
+    // What is no option could be a URL with its password: it is not repeated.
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL' ? 'Every URL belongs to an option' : message;
+    throw new MigrationFailure('usage', `${reason}. See gatehouse migrate users --help.`);
+  }
+}
+
+/** The URL itself is never shown: it holds a password. */
+function connection(io: CommandIo, option: string, url: string): pg.ClientConfig {
+  try {
+    return io.connectionFrom(url);
+  } catch {
+    throw new MigrationFailure('usage', `${option} is no postgres URL: postgres://role:password@host:5432/database`);
+  }
+}
+
+const jsonLines = (say: (text: string) => unknown) => (event: MigrationEvent) => say(JSON.stringify(event));
+
+function textLines(stdout: CommandIo['stdout'], apply: boolean) {
+  const progress = createProgress(
+    (text) => stdout.write(text),
+    stdout.isTTY ?? false,
+    () => performance.now(),
+  );
+  const say = (text: string) => {
+    progress.clear();
+    stdout.write(`${text}\n`);
+  };
+  return (event: MigrationEvent) => {
+    progress.hear(event);
+    if (event.event === 'plan') {
+      say(describePlan(event.plan));
+      if (!apply) say('Nothing was changed. Add --apply to do it.');
+    }
+    if (event.event === 'table') say(describeOutcome(event.outcome));
+    if (event.event === 'proof') for (const row of event.proof.differing) say(describeDifference(row));
+    if (event.event === 'finished') say(describeReport(event.report));
+  };
+}
