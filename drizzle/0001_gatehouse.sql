@@ -33,12 +33,11 @@ create table gatehouse.attempts (
   with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 create index attempts_last_at_idx on gatehouse.attempts using brin (last_at) with (pages_per_range = 16);
 
--- Requests per key and window, counted by all instances together.
+-- How far ahead of the clock a caller's requests have run, counted by all instances together: each one moves
+-- spent_until on by what it costs. In the past means that nothing is spent.
 create table gatehouse.rate_limits (
-  key text not null,
-  window_start timestamptz not null,
-  hits int not null,
-  primary key (key, window_start))
+  key text primary key,
+  spent_until timestamptz not null)
   with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 -- Mail that a committed change owes somebody. Sent after the commit, kept until it is.
