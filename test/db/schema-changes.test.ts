@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { applySchemaChanges } from '../../src/db/schema-changes.ts';
-import { emptyDatabase, freshDatabase } from '../harness/postgres.ts';
+import { emptyDatabase } from '../harness/postgres.ts';
 
 it('eight instances that start at once apply each schema change once', async () => {
   const database = await emptyDatabase();
