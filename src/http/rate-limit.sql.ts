@@ -1,1 +1,49 @@
-/** gatehouse.rate_limits: what callers have used up, shared by all instances. */
+/** gatehouse.rate_limits: what callers have spent of their allowance, shared by all instances. */
+import { sql } from 'drizzle-orm';
+import { arg, statement } from '../db/statement.ts';
+
+/** Milliseconds since the epoch: these times are only ever added to and compared. */
+export interface SpentUntil {
+  key: string;
+  spent_until_ms: number;
+}
+
+/**
+ * Moves every key on by its cost in milliseconds, from now at the earliest, and answers how far it is after all
+ * instances' requests. Additions commute, so no instance waits for another's count; keys go in order, so that two
+ * batches never wait for each other.
+ */
+export const spendRateLimits = statement<{ keys: string[]; costs_ms: number[]; now: string }, SpentUntil>(
+  'spend_rate_limits',
+  sql`
+  insert into gatehouse.rate_limits as shared (key, spent_until)
+  select spent.key, ${arg('now')}::timestamptz + spent.cost_ms * interval '1 millisecond'
+    from unnest(${arg('keys')}::text[], ${arg('costs_ms')}::float8[]) as spent (key, cost_ms)
+   order by spent.key
+      on conflict (key) do update
+     set spent_until = greatest(shared.spent_until, ${arg('now')}::timestamptz)
+                     + (excluded.spent_until - ${arg('now')}::timestamptz)
+  returning key, extract(epoch from spent_until)::float8 * 1000 as spent_until_ms`,
+);
+
+/** Keys that have spent something, those that are furthest ahead first. */
+export const listSpentRateLimits = statement<{ now: string; limit: number }, SpentUntil>(
+  'list_spent_rate_limits',
+  sql`
+  select key, extract(epoch from spent_until)::float8 * 1000 as spent_until_ms
+    from gatehouse.rate_limits
+   where spent_until > ${arg('now')}::timestamptz
+   order by spent_until desc
+   limit ${arg('limit')}::int`,
+);
+
+/** Removes keys that have nothing spent; those that somebody writes right now stay. */
+export const deleteUnspentRateLimits = statement<{ now: string }, never>(
+  'delete_unspent_rate_limits',
+  sql`
+  delete from gatehouse.rate_limits
+   where key in (select key from gatehouse.rate_limits
+                  where spent_until < ${arg('now')}::timestamptz
+                  limit 10000
+                    for update skip locked)`,
+);
