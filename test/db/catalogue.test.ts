@@ -3,7 +3,7 @@
  * numbered SQL, the database that the SQL makes, and drizzle's. Ours, gatehouse and audit, have the last three.
  */
 import { getTableName, type SQL } from 'drizzle-orm';
-import { getTableConfig, isPgEnum, isPgSchema, type PgColumn, PgDialect, PgTable } from 'drizzle-orm/pg-core';
+import { getTableConfig, isPgEnum, type PgColumn, PgDialect, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareCatalogues, describeDifference } from '../../src/db/adopt.ts';
 import * as auditSchema from '../../src/db/audit.schema.ts';
