@@ -58,7 +58,9 @@ export function createPool({ connection, application_name, max }: PoolOptions): 
     idleTimeoutMillis: 60_000,
     keepAlive: true,
   });
-  // An idle connection that breaks is replaced by the pool at its next use; without a listener it would end the process.
+  // A connection that breaks while nobody waits for it, idle in the pool or between two statements of a transaction, fails
+  // its next statement; without a listener it would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
