@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -9,12 +9,23 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
 
+/** A stopped cluster, made once: initdb is most of what a first start costs. */
+let prepared: string;
+/** A copy of it, for one test. */
 let directory: string;
 const running: EmbeddedPostgres[] = [];
 const parents: ChildProcess[] = [];
 
+beforeAll(async () => {
+  prepared = await mkdtemp(join(tmpdir(), 'gatehouse-embedded-'));
+  await (await startEmbeddedPostgres({ directory: prepared, settings: { fsync: 'off' } })).stop();
+});
+afterAll(() => rm(prepared, { recursive: true, force: true }));
+
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'gatehouse-embedded-'));
+  // With its owner: as root the cluster is another account's.
+  execFileSync('cp', ['-a', `${prepared}/.`, directory]);
 });
 afterEach(async () => {
   for (const parent of parents.splice(0)) await kill(parent, 'SIGTERM');
@@ -28,7 +39,7 @@ it.each([
 ])(
   'PostgreSQL $major starts on an empty directory, in UTF-8, with the extensions of contrib',
   async ({ major, options }) => {
-    const { url } = await start(options);
+    const { url } = await start({ directory: join(directory, 'new'), ...options });
     expect(await ask(url, "select current_setting('server_version') as is")).toMatch(new RegExp(`^${major}\\.`));
     expect(await ask(url, "select current_setting('server_encoding') as is")).toBe('UTF8');
     for (const name of ['pgcrypto', 'citext', 'pg_trgm', 'uuid-ossp', 'postgres_fdw']) {
@@ -92,10 +103,9 @@ describe('a server that runs', () => {
 
 it('works below a directory that other accounts cannot enter', async () => {
   await chmod(directory, 0o700);
-  directory = join(directory, 'clone', '.gatehouse');
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  expect(await ask((await start()).url, 'select 1 as is')).toBe(1);
-  directory = join(directory, '..', '..');
+  const below = join(directory, 'clone', '.gatehouse');
+  await mkdir(below, { recursive: true, mode: 0o700 });
+  expect(await ask((await start({ directory: below })).url, 'select 1 as is')).toBe(1);
 });
 
 describe('ends with us', () => {
@@ -149,19 +159,16 @@ describe('says in one sentence', () => {
   });
 
   it('that the directory holds another major version', async () => {
-    await stopped();
     await writeFile(join(directory, 'data', 'PG_VERSION'), '14\n');
     await expectRefusal({}, /data was made by PostgreSQL 14 and cannot be opened by PostgreSQL 15/);
   });
 
   it('that the directory is no data directory', async () => {
-    await stopped();
     await rm(join(directory, 'data', 'PG_VERSION'));
     await expectRefusal({}, /data is not a PostgreSQL data directory/);
   });
 
   it('that the data directory is broken, and where to read on', async () => {
-    await stopped();
     await truncate(join(directory, 'data', 'global', 'pg_control'), 10);
     await expectRefusal({}, /^PostgreSQL does not start on .*data: .*pg_control.* \(see .*log\)\.$/);
   });
@@ -191,11 +198,6 @@ async function start(options: Partial<Parameters<typeof startEmbeddedPostgres>[0
   const server = await startEmbeddedPostgres({ directory, ...options, settings });
   running.push(server);
   return server;
-}
-
-/** A data directory without a server. */
-async function stopped(): Promise<void> {
-  await (await start()).stop();
 }
 
 async function expectRefusal(options: Parameters<typeof start>[0], message: string | RegExp): Promise<void> {
