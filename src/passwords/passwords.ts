@@ -1,0 +1,100 @@
+/**
+ * Passwords: hashed with argon2id, verified in whatever form they came over from Supabase, never more of either at once
+ * than cores, and refused in a time that does not tell why.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { type Argon2Cost, type EncodedHash, kindOf, readHash } from './encoded-hash.ts';
+import { type Argon2, hashMatches, loadArgon2 } from './engines.ts';
+import { ARGON2_COST, DIGEST_BYTES, hashPassword, needsRehash, SALT_BYTES } from './hash.ts';
+import { createHashQueue } from './hash-queue.ts';
+import { createTimeFloor } from './time-floor.ts';
+import { createVerify, type Verify } from './verify.ts';
+
+const QUEUE_BUDGET_MS = 1000;
+/** Costs what every hash costs that GoTrue made itself; of no password. */
+const GOTRUE_HASH: EncodedHash = {
+  scheme: 'bcrypt',
+  cost: 10,
+  canonical: '$2b$10$7EqJtq98hPqEX7fNZaFWoOhi7BOsfmRF2DZtEDCvgtTmvXuJ4YpSm',
+};
+const CALIBRATION_RUNS = 3;
+/** Timers count whole milliseconds, so part of the millisecond that the hash took would show through the floor. */
+const JITTER_MS = 8;
+
+export interface PasswordSettings {
+  /** Hashes at once: `hashConcurrency` of `hash-queue.ts`. */
+  concurrency: number;
+  /** The longest that a hash may be expected to wait before new ones are refused; 1,000 unless given. */
+  queue_budget_ms?: number;
+  /** OWASP's first recommendation unless given. */
+  argon2_cost?: Argon2Cost;
+  /** The faster engine that loads unless given. */
+  argon2?: Argon2;
+  /** Measured at start unless given; 0 does not hold refusals at all. */
+  refusal_floor_ms?: number;
+}
+
+export interface Passwords {
+  /** The package that computes argon2 here. */
+  readonly engine: Argon2['package'];
+  /** @see hashPassword */
+  hash(password: string, signal?: AbortSignal): Promise<string>;
+  /** @see createVerify */
+  verify: Verify;
+  /** True of a stored hash that a sign-in would replace, and of what is no hash. */
+  needsRehash(encrypted_password: string): boolean;
+  /** @throws AuthError `service_overloaded` when a hash would be refused now: to be asked before any query. */
+  refuseWhenFull(): void;
+  /** Hashes that run, in slots, and hashes that wait. */
+  readonly load: { running: number; waiting: number };
+}
+
+/** Loads the engines and measures them, which takes some tenths of a second; the rest is {@link Passwords}. */
+export async function createPasswords(settings: PasswordSettings): Promise<Passwords> {
+  const {
+    concurrency,
+    queue_budget_ms = QUEUE_BUDGET_MS,
+    argon2_cost: cost = ARGON2_COST,
+    refusal_floor_ms,
+  } = settings;
+  const argon2 = settings.argon2 ?? (await loadArgon2());
+  const floor = createTimeFloor(refusal_floor_ms);
+
+  async function fastestOf(hash: EncodedHash): Promise<number> {
+    const password = randomBytes(16);
+    const runs: number[] = [];
+    for (let run = 0; run < CALIBRATION_RUNS; run++) {
+      const began = performance.now();
+      await hashMatches(hash, password, argon2);
+      runs.push(performance.now() - began);
+    }
+    const fastest = Math.min(...runs);
+    floor.observe(kindOf(hash), fastest);
+    return fastest;
+  }
+  const salt = randomBytes(SALT_BYTES);
+  const expected_ms = await fastestOf({ scheme: 'argon2id', ...cost, salt, digest: randomBytes(DIGEST_BYTES) });
+  if (refusal_floor_ms === undefined) await fastestOf(GOTRUE_HASH);
+
+  const queue = createHashQueue({ concurrency, budget_ms: queue_budget_ms, expected_ms });
+  return {
+    engine: argon2.package,
+    hash: (password, signal) => hashPassword({ queue, argon2, cost }, password, signal),
+    verify: createVerify({
+      queue,
+      argon2,
+      cost,
+      floor,
+      hold: async (ms) => (ms > 0 ? setTimeout(ms + JITTER_MS * Math.random()) : undefined),
+    }),
+    needsRehash(encrypted_password) {
+      const hash = readHash(encrypted_password);
+      return !hash || needsRehash(hash, cost);
+    },
+    refuseWhenFull: queue.refuseWhenFull,
+    get load() {
+      return { running: queue.running, waiting: queue.waiting };
+    },
+  };
+}

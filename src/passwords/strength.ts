@@ -1,0 +1,88 @@
+/** What a new password must be: GoTrue's rules and its words for them (contract §5), and a length that argon2id allows. */
+import { AuthError } from '../errors.ts';
+
+/**
+ * The longest password taken, in code points. GoTrue stops at bcrypt's 72 bytes; argon2id has no such limit, and a limit in
+ * bytes would refuse the 64 characters that NIST SP 800-63B-4 §3.1.1.2 asks for wherever people do not write in ASCII.
+ */
+export const MAX_PASSWORD_CODE_POINTS = 1024;
+/** GoTrue's least, whatever is configured. */
+const MIN_PASSWORD_BYTES = 6;
+
+export interface PasswordRules {
+  /** `PASSWORD_MIN_LENGTH`, in bytes of UTF-8, as GoTrue counts although its message says characters. */
+  min_length: number;
+  /** `PASSWORD_REQUIRED_CHARACTERS`: at least one character of each set. */
+  required_characters: readonly string[];
+}
+
+/** The member `weak_password` of an answer. */
+export interface PasswordWeakness {
+  message: string;
+  reasons: ('length' | 'characters' | 'pwned')[];
+}
+
+/**
+ * What is wrong with a password by these rules, undefined when nothing is. A sign-in with such a password succeeds and its
+ * answer says so; a new one is refused by {@link refuseUnfit}.
+ *
+ * @param breached whether the password was found in a breached set, where one was asked
+ */
+export function passwordWeakness(
+  password: string,
+  { min_length, required_characters }: PasswordRules,
+  breached = false,
+): PasswordWeakness | undefined {
+  const least = Math.max(min_length, MIN_PASSWORD_BYTES);
+  const found: [PasswordWeakness['reasons'][number], string][] = [];
+  if (Buffer.byteLength(password) < least) {
+    found.push(['length', `Password should be at least ${least} characters.`]);
+  }
+  const characters = new Set(password);
+  if (!required_characters.every((set) => [...set].some((character) => characters.has(character)))) {
+    const sets = required_characters.join(', ');
+    found.push(['characters', `Password should contain at least one character of each: ${sets}.`]);
+  }
+  if (breached) {
+    found.push(['pwned', 'Password is known to be weak and easy to guess, please choose a different one.']);
+  }
+  if (found.length === 0) return undefined;
+  return { message: found.map(([, text]) => text).join(' '), reasons: found.map(([reason]) => reason) };
+}
+
+/**
+ * Refuses what may not become anybody's password.
+ *
+ * @throws AuthError `validation_failed` when it is too long, else `weak_password` with its reasons
+ */
+export function refuseUnfit(password: string, rules: PasswordRules, breached = false): void {
+  refuseTooLong(password);
+  const weakness = passwordWeakness(password, rules, breached);
+  if (weakness) {
+    throw new AuthError('weak_password', {
+      message: weakness.message,
+      weak_password: { reasons: weakness.reasons },
+    });
+  }
+}
+
+/** @throws AuthError `validation_failed` for more than 1,024 code points */
+export function refuseTooLong(password: string): void {
+  if (!isTooLong(password)) return;
+  throw new AuthError('validation_failed', {
+    message: `Password cannot be longer than ${MAX_PASSWORD_CODE_POINTS} characters`,
+  });
+}
+
+export function isTooLong(password: string): boolean {
+  // A code point is one or two UTF-16 units: a megabyte need not be taken apart to be counted.
+  return password.length > 2 * MAX_PASSWORD_CODE_POINTS || [...password].length > MAX_PASSWORD_CODE_POINTS;
+}
+
+/** The sets of `PASSWORD_REQUIRED_CHARACTERS`, which stand between colons; `\:` is a colon of the set. */
+export function requiredCharacterSets(setting: string): string[] {
+  return setting
+    .split(/(?<!\\):/)
+    .map((set) => set.replaceAll('\\:', ':'))
+    .filter((set) => set !== '');
+}
