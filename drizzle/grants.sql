@@ -27,7 +27,6 @@ begin
       execute format('grant gatehouse_owner to %I', current_user);
     end if;
     if pg_has_role(current_user, 'gatehouse_owner', 'usage') then
-      execute format('grant create on database %I to gatehouse_owner', current_database());
       for object in
         select 'schema' as kind, format('%I', nspname) as name, 0 as position
           from pg_namespace where nspname in ('gatehouse', 'audit', 'auth') and nspowner = me
@@ -37,7 +36,8 @@ begin
          where nspname in ('gatehouse', 'audit', 'auth') and relkind in ('r', 'p', 'v', 'S')
            and relowner = me
            -- A column's sequence follows its table.
-           and not exists (select from pg_depend where objid = c.oid and classid = 'pg_class'::regclass and deptype in ('a', 'i'))
+           and (relkind <> 'S' or not exists (
+             select from pg_depend where objid = c.oid and classid = 'pg_class'::regclass and deptype in ('a', 'i')))
         union all
         select 'function', format('%I.%I(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)), 2
           from pg_proc as p join pg_namespace as n on n.oid = pronamespace

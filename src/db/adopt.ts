@@ -94,7 +94,8 @@ export function compareCatalogues(
   functions: Record<string, string>,
 ): { steps: Step[]; differences: Difference[] } {
   const steps: Step[] = [];
-  const foreignKeys: Step[] = [];
+  /** What needs the tables: foreign keys. */
+  const last: Step[] = [];
   const differences: Difference[] = [];
 
   /** Nothing when they are equal, a step where there is a statement, else a difference. */
@@ -110,7 +111,10 @@ export function compareCatalogues(
     hold(`type auth.${name}`, want?.join(', '), have?.join(', '), sql || undefined);
   }
   for (const [name, want, have] of pairs(typesByName(expected), typesByName(found))) {
-    hold(`sequence auth.${name}`, want, have, want && !have ? ddl.createSequence(name, want) : undefined);
+    const sql = want && !have ? ddl.createSequence(name, want) : undefined;
+    hold(`sequence auth.${name}`, want, have, sql);
+    const user = sql && userOfSequence(expected, name);
+    if (user) hold(`user of sequence auth.${name}`, user, undefined, ddl.ownSequence(name, user), last);
   }
 
   for (const [name, want, have] of pairs(expected.tables, found.tables)) {
@@ -122,7 +126,7 @@ export function compareCatalogues(
     const have = found.tables[name];
     for (const [constraint, wanted, had] of pairs(want.constraints, have?.constraints ?? {})) {
       const sql = wanted && !had ? ddl.addConstraint(name, constraint, wanted) : undefined;
-      const list = wanted?.startsWith('FOREIGN KEY') ? foreignKeys : steps;
+      const list = wanted?.startsWith('FOREIGN KEY') ? last : steps;
       hold(`constraint ${constraint} on auth.${name}`, wanted, had, sql, list);
     }
     for (const [index, wanted, had] of pairs(want.indexes, have?.indexes ?? {})) {
@@ -134,7 +138,7 @@ export function compareCatalogues(
       hold(`trigger ${trigger} on auth.${name}`, wanted, had);
     }
   }
-  steps.push(...foreignKeys);
+  steps.push(...last);
 
   for (const [signature, want, have] of pairs(bySignature(expected), bySignature(found))) {
     hold(`function auth.${signature}`, want, have, want && !have ? functions[signature] : undefined);
@@ -167,6 +171,15 @@ const onOff = (on: boolean) => (on ? 'on' : 'off');
 const byName = (columns: Column[]) => Object.fromEntries(columns.map((column) => [column.name, column]));
 const typesByName = ({ sequences }: Catalogue) => Object.fromEntries(sequences.map(({ name, type }) => [name, type]));
 const volatility: Record<string, string> = { i: 'immutable', s: 'stable', v: 'volatile' };
+
+/** `auth.table.column` whose default draws from the sequence. */
+function userOfSequence({ tables }: Catalogue, sequence: string): string | undefined {
+  for (const [table, { columns }] of Object.entries(tables)) {
+    const column = columns.find((one) => one.default === `nextval('auth.${sequence}'::regclass)`);
+    if (column) return `auth.${table}.${column.name}`;
+  }
+  return undefined;
+}
 
 function bySignature({ functions }: Catalogue): Record<string, string> {
   const described = (fn: SqlFunction) => `returns ${fn.returns} language ${fn.language} ${volatility[fn.volatility]}`;

@@ -186,6 +186,9 @@ export const ddl = {
 
   createSequence: (name: string, type: string) => `create sequence auth.${identifier(name)} as ${type}`,
 
+  /** The sequence goes when its column goes. */
+  ownSequence: (name: string, user: string) => `alter sequence auth.${identifier(name)} owned by ${user}`,
+
   /** Without its constraints and indexes. */
   createTable: (name: string, table: Table) =>
     [

@@ -55,8 +55,9 @@ export async function applySchemaChanges(
 ): Promise<SchemaChangesResult> {
   const changes = await readSchemaChanges();
   const { client, close } = await open(target);
-  const warn = ({ severity, message }: { severity?: string | undefined; message?: string | undefined }) => {
-    if (severity === 'WARNING' && message) log(message);
+  // By SQLSTATE class: the severity arrives in the server's language.
+  const warn = ({ code, message }: { code?: string | undefined; message?: string | undefined }) => {
+    if (code?.startsWith('01') && message) log(message);
   };
   client.on('notice', warn);
 
@@ -122,9 +123,9 @@ async function applyNext(
   client: ClientBase,
   changes: SchemaChange[],
 ): Promise<{ version: string; differences: Difference[] } | undefined> {
-  await beginLocked(client);
   let change: SchemaChange | undefined;
   try {
+    await beginLocked(client);
     const pending = findPending(changes, await findLedger(client));
     change = pending[0];
     let differences: Difference[] = [];
@@ -142,7 +143,7 @@ async function applyNext(
     await client.query('rollback').catch(() => {});
     if (error instanceof AdoptionError) throw new SchemaChangeError(error.message, { cause: error });
     if (!(error instanceof pg.DatabaseError)) throw error;
-    const what = change ? `The schema change ${change.version}` : 'drizzle/grants.sql';
+    const what = change ? `The schema change ${change.version}` : 'The schema';
     throw new SchemaChangeError(`${what} cannot be applied to this database: ${error.message}.`, { cause: error });
   }
 }
