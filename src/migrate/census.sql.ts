@@ -120,7 +120,7 @@ export async function takeCensus(client: pg.ClientBase, columns: Map<string, Col
       client,
       `select case when provider like 'sso:%' then 'sso' else provider end as what, count(*)::int from auth.identities`,
     ),
-    factors: await groups(client, `select factor_type || ', ' || status as what, count(*)::int from auth.mfa_factors`),
+    factors: await groups(client, `select status || ' ' || factor_type as what, count(*)::int from auth.mfa_factors`),
     sessions: await tally(client, 'auth.sessions as s', {
       'with counter refresh tokens (v2)': `${counter} is not null`,
       'with legacy refresh tokens (v1)': `${counter} is null and exists (

@@ -41,7 +41,10 @@ export function createProgress(write: (text: string) => void, isTerminal: boolea
   return {
     hear(event) {
       if (event.event === 'plan') total = event.plan.tables.reduce((sum, { source_rows }) => sum + source_rows, 0);
-      if (event.event === 'started') began = drawn = now();
+      if (event.event === 'started') {
+        began = now();
+        drawn = isTerminal ? began - REDRAW_MS : began;
+      }
       if (event.event === 'progress') draw(event.table, event.rows);
       if (event.event === 'table') finished += event.outcome.rows;
     },

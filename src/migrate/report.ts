@@ -7,6 +7,9 @@ import type { MigrationReport, TableOutcome } from './users.ts';
 /** So many rows are listed on a screen; `--json` has them all. */
 const LISTED_ROWS = 20;
 
+const TITLE_WIDTH = 16;
+const LINE_WIDTH = 100;
+
 const number = (value: number) => value.toLocaleString('en-US');
 const marks: Record<Finding['level'], string> = { stop: 'STOP', warning: 'warning', note: 'note' };
 
@@ -37,11 +40,15 @@ function describeCensus(census: Census): string[] {
   const line = (title: string, tallies: readonly Tally[]) =>
     tallies.length === 0
       ? []
-      : [`${title}: ${tallies.map(({ what, count }) => `${number(count)} ${what}`).join(', ')}`];
+      : wrapped(
+          title.padEnd(TITLE_WIDTH),
+          tallies.map(({ what, count }) => `${number(count)} ${what}`),
+        );
+  const encrypted = census.encrypted.map(({ what, key_id, count }) => ({ what: `${what} (key ${key_id})`, count }));
   return [
     ...line('users', census.users),
     ...line('passwords', census.password_formats),
-    ...line('encrypted', census.encrypted),
+    ...line('encrypted', encrypted),
     ...line('NULL in', census.null_columns),
     ...line('identities', census.identities),
     ...line('second factors', census.factors),
@@ -93,4 +100,16 @@ export function describeReport({ conflicts, proofs, ledger_hash }: MigrationRepo
 function listed(title: string, rows: readonly string[]): string {
   const more = rows.length > LISTED_ROWS ? [`  … and ${number(rows.length - LISTED_ROWS)} more: see --json`] : [];
   return [`${title}:`, ...rows.slice(0, LISTED_ROWS).map((row) => `  ${row}`), ...more].join('\n');
+}
+
+/** A title and what belongs to it, broken into lines between two items. */
+function wrapped(title: string, items: readonly string[]): string[] {
+  const lines = [title];
+  for (const [n, item] of items.entries()) {
+    const text = n < items.length - 1 ? `${item}, ` : item;
+    const last = lines.at(-1) ?? '';
+    if (last.length + text.length > LINE_WIDTH) lines.push(`${' '.repeat(title.length)}${text}`);
+    else lines[lines.length - 1] = last + text;
+  }
+  return lines.map((line) => line.trimEnd());
 }

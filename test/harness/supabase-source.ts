@@ -87,7 +87,7 @@ export async function createSupabaseSource(
     if (portal) {
       await admin.query(await part('portal'));
       await admin.query(await part('portal-rows'));
-      await admin.query(await part('portal-triggers'));
+      await admin.query(await part('portal-last'));
     }
     if (gotrue === '2024') await admin.query(await part('gotrue-2024'));
     await admin.query(await part('event-triggers'));

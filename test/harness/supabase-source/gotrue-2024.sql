@@ -1,4 +1,5 @@
 -- What Supabase Auth added since mid-2024 taken away again: a project that was never updated.
+set session_replication_role = origin;
 delete from auth.sessions where refresh_token_counter is not null;
 alter table auth.sessions
   drop column oauth_client_id, drop column refresh_token_hmac_key, drop column refresh_token_counter, drop column scopes;

@@ -362,7 +362,7 @@ export function makePeople(seed: number, present: string) {
   const noInstance = emailUser('noInstance', pool.bcrypt_2a_10[7], { instance_id: null });
   const oddMetadata = emailUser('oddMetadata', pool.bcrypt_2a_10[7], {
     raw_user_meta_data: {
-      full_name: 'Ŝtrange "quoted" \\ back\tslash\r\n \\N 🦊 é é ￾',
+      full_name: 'Ŝtrange "quoted" \\ back\tslash\r\n \\N 🦊 \u00e9 e\u0301 \ufffe',
       nested: { list: [1, 2.5, 1e-7, null, true], empty: {} },
     },
   });

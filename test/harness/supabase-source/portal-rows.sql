@@ -31,7 +31,7 @@ select n, 'CH' || lpad(n::text, 9, '0') || n % 10, 'Fund no. ' || n, decode(md5(
 
 insert into public.portfolios (id, owner_id, client_group_id, name, cash, invested, settings)
 select pg_temp.uuid_of('portfolio', n), id, (select id from public.client_groups order by id limit 1),
-       'Portfolio ' || n, (n % 9973) * 1.2345, n * 17.0001,
+       'Portfolio ' || n, (n % 9973) * 1.2345 - 4, n * 17.0001,
        jsonb_build_object('currency', 'CHF', 'limit', 12345678901234567890.123456789, 'n', n)
   from (select id, row_number() over (order by id) as n from public.profiles) as p
  where n % 3 = 0;

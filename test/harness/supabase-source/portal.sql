@@ -59,8 +59,7 @@ create table public.portfolios (
   cash numeric(18, 4) not null default 0,
   invested numeric(18, 4) not null default 0,
   total numeric(19, 4) generated always as (cash + invested) stored,
-  settings jsonb not null default '{}',
-  constraint cash_is_not_negative check (cash >= 0) not valid);
+  settings jsonb not null default '{}');
 create index portfolios_owner_idx on public.portfolios (owner_id);
 create index portfolios_settings_idx on public.portfolios using gin (settings jsonb_path_ops);
 

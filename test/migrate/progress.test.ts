@@ -1,0 +1,38 @@
+/** The bar of a migration: how far, how fast, how long still. */
+import { expect, test } from 'vitest';
+import { createProgress } from '../../src/migrate/progress.ts';
+import type { MigrationEvent } from '../../src/migrate/users.ts';
+
+const plan = { event: 'plan', plan: { tables: [{ source_rows: 60_000 }, { source_rows: 40_000 }] } };
+const events = [
+  plan,
+  { event: 'started', run_id: 'x' },
+  { event: 'progress', table: 'users', rows: 25_000, of: 60_000 },
+  { event: 'progress', table: 'users', rows: 25_100, of: 60_000 },
+  { event: 'table', outcome: { table: 'users', rows: 60_000 } },
+  { event: 'progress', table: 'sessions', rows: 15_000, of: 40_000 },
+] as MigrationEvent[];
+const times = [0, 1_000, 1_050, 3_000];
+
+function drawn(isTerminal: boolean): string {
+  let text = '';
+  const clock = times.values();
+  const progress = createProgress(
+    (piece) => (text += piece),
+    isTerminal,
+    () => clock.next().value ?? 0,
+  );
+  for (const event of events) progress.hear(event);
+  return text;
+}
+
+test('redraws one line on a terminal, at most ten times a second', () => {
+  expect(drawn(true).split('\r\u001b[2K').slice(1)).toEqual([
+    '[######..................] 25 %  users  25,000 rows/s  0:03 left',
+    '[##################......] 75 %  sessions  25,000 rows/s  0:01 left',
+  ]);
+});
+
+test('writes no bar where there is no terminal', () => {
+  expect(drawn(false)).toBe('');
+});
