@@ -18,10 +18,13 @@ function measured() {
 
 // User enumeration by timing (CWE-208): a quick refusal would say that the hash was the decoy.
 describe('the time of a refusal', () => {
-  it.each([0, 7, 49, 120, 170, 333, 5000])('is the same for every kind of hash after %i ms in the queue', (waited_ms) => {
-    const floor = measured();
-    expect(leaves(floor, waited_ms, ARGON2_MS)).toBeCloseTo(leaves(floor, waited_ms, BCRYPT_MS));
-  });
+  it.each([0, 7, 49, 120, 170, 333, 5000])(
+    'is the same for every kind of hash after %i ms in the queue',
+    (waited_ms) => {
+      const floor = measured();
+      expect(leaves(floor, waited_ms, ARGON2_MS)).toBeCloseTo(leaves(floor, waited_ms, BCRYPT_MS));
+    },
+  );
 
   it('is the same while what others ask for takes slots for a moment', () => {
     const floor = measured();
