@@ -105,7 +105,7 @@ export function requestLog(log: Log): RequestHandler {
       ip,
       method,
       // The route's pattern, so that lines of one route count together; the path itself where there is no route.
-      path: req.route?.path ?? path,
+      path: req.route?.path.replace('{/}', '') ?? path,
       status: this.statusCode,
       duration_ms: Math.round((performance.now() - (this[started] ?? 0)) * 100) / 100,
       error_code: this[refusal]?.error_code,

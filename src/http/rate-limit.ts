@@ -126,7 +126,7 @@ function callerKeyBy(settings: RateLimitSettings, log: Log): (req: Request) => s
   return (req) => {
     const peer = peerAddress(req);
     const named = header ? req.headers[header] : undefined;
-    if (typeof named === 'string' && mayName(peer, 0)) {
+    if (typeof named === 'string' && named !== '' && mayName(peer, 0)) {
       return keyOf(header === 'x-forwarded-for' ? lastNamed(named, peer, mayName) : firstOf(named));
     }
     const forwarded = named ?? req.headers['x-forwarded-for'];
