@@ -4,18 +4,19 @@
  * as long. To let both do the dearer work would cost every wrong guess the cores of ten sign-ins; to wait costs nothing.
  * So every refusal is held, without slot, core or connection, and the time it leaves is built in two steps:
  *
- * - the hash counts as having taken at least the floor, twice what the slowest kind of hash takes on this machine: its
- *   own duration never shows, however long it stood in the queue;
+ * - the hash counts as having taken at least the floor, three times what the slowest kind of hash takes on this machine:
+ *   its own duration never shows, however long it stood in the queue;
  * - the whole, waiting included, is rounded up to a step of twice the floor: on a server that is not overloaded the
  *   answer to anybody comes after exactly one step, so what others' hashes did to the queue does not show either.
  *
  * Success is not held: it says in words what its time could say. What remains visible: a hash dearer than GoTrue's own
  * (bcrypt above 10, a gibibyte of argon2) raises the floor for everybody from its first verification in this process on,
- * so that one verification stands out, and so does any that takes longer than {@link MAX_FLOOR_MS}; rehashing at sign-in
- * ends both.
+ * so that one verification stands out, as does any that takes longer than {@link MAX_FLOOR_MS}; and whoever signs in to an
+ * account of their own at the same moment feels how long others' hashes hold the slots. Rehashing at sign-in ends all three.
  */
 
-const HEADROOM = 2;
+/** A busy machine stretches a hash; beyond this, which takes a machine busy twice over, it would show. */
+const HEADROOM = 3;
 const STEP_IN_FLOORS = 2;
 /** Nobody's typing error waits longer than two of these. */
 const MAX_FLOOR_MS = 2000;
