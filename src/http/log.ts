@@ -30,9 +30,12 @@ export interface LogOptions {
 const REDACTED = '[redacted]';
 const SECRET_NAME =
   /authorization|cookie|api_?key|passw|secret|token|nonce|otp|hash|verifier|credential|private|^(?:auth_)?code$/i;
-/** JWTs, `Bearer` and what follows, the password of a URL, stored password hashes, long random strings. */
+/**
+ * JWTs, `Bearer` and what follows, user and password of a URL, stored password hashes, long random strings. The long
+ * ones begin where a word begins: tried at every character they would cost more than the rest of the line.
+ */
 const SECRET_VALUE =
-  /eyJ[\w-]{8,}\.[\w.-]*|\bbearer \S+|(?<=:\/\/[^\s:/@]*:)[^\s@]+(?=@)|\$(?:2[abxy]|argon2\w*|fbscrypt)\$\S+|[\w-]{40,}/gi;
+  /\beyJ[\w-]{8,}\.[\w.-]*|\bbearer \S+|:\/\/[^\s:/@]*:[^\s@]+@|\$(?:2[abxy]|argon2\w*|fbscrypt)\$\S+|(?<![\w-])[\w-]{40,}/gi;
 /** Shorter than anything that SECRET_VALUE finds. */
 const HARMLESS_LENGTH = 12;
 const DEPTH_MAX = 8;
@@ -105,7 +108,7 @@ export function requestLog(log: Log): RequestHandler {
       ip,
       method,
       // The route's pattern, so that lines of one route count together; the path itself where there is no route.
-      path: req.route?.path.replace('{/}', '') ?? path,
+      path: req.route ? String(req.route.path).replace('{/}', '') : path,
       status: this.statusCode,
       duration_ms: Math.round((performance.now() - (this[started] ?? 0)) * 100) / 100,
       error_code: this[refusal]?.error_code,

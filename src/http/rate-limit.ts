@@ -119,8 +119,7 @@ function refusal(req: Request, now: Date): AuthError {
 function callerKeyBy(settings: RateLimitSettings, log: Log): (req: Request) => string | undefined {
   const header = settings.rate_limit_header?.toLowerCase();
   const isProxy = trustProxy(settings.trusted_proxies);
-  const isThisMachine = trustProxy(['loopback']);
-  const mayName: TrustProxy = (address, hop) => isProxy(address, hop) || isThisMachine(address, hop);
+  const mayName: TrustProxy = (address, hop) => isLoopback(address) || isProxy(address, hop);
   let warned = false;
 
   return (req) => {
@@ -132,11 +131,16 @@ function callerKeyBy(settings: RateLimitSettings, log: Log): (req: Request) => s
     const forwarded = named ?? req.headers['x-forwarded-for'];
     if (forwarded !== undefined && !isProxy(peer, 0) && !warned) {
       warned = true;
-      log.warn({ peer }, 'a peer that is not in trusted_proxies names other callers: limits go by its own address');
+      log.warn({ peer }, 'a peer that is not in trusted_proxies names other callers: it is not believed');
     }
     const { ip } = callerOf(req);
-    return isThisMachine(ip, 0) && !settings.rate_limit_loopback ? undefined : keyOf(ip);
+    return isLoopback(ip) && !settings.rate_limit_loopback ? undefined : keyOf(ip);
   };
+}
+
+/** @param address canonical */
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }
 
 /** An address by its network, a mapped one as IPv4; a name that is no address, which only a proxy can give, as it is. */
@@ -151,6 +155,8 @@ function firstOf(list: string): string {
 
 /** From the peer backwards, the first of the chain that may not speak for the one before it. */
 function lastNamed(forwardedFor: string, peer: string, mayName: TrustProxy): string {
-  const chain = [peer, ...forwardedFor.split(',').reverse()].map((entry) => entry.trim());
+  const chain = [peer, ...forwardedFor.split(',').reverse()].map(
+    (entry) => canonicalAddress(entry.trim()) ?? entry.trim(),
+  );
   return chain.find((entry, hop) => !mayName(entry, hop)) ?? chain.at(-1) ?? peer;
 }

@@ -27,7 +27,9 @@ export function sendError(log: Log): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     if (error instanceof RequestAborted) return void res.destroy();
     const isRefusal = error instanceof AuthError;
-    if (!isRefusal) log.error({ request_id: callerOf(req).request_id, fault: faultOf(error) }, 'fault');
+    if (!isRefusal || isOurFault(error)) {
+      log.error({ request_id: callerOf(req).request_id, fault: faultOf(error) }, 'fault');
+    }
 
     const refusal = isRefusal ? error : answerTo(error);
     noteRefusal(res, refusal);
@@ -37,6 +39,11 @@ export function sendError(log: Log): ErrorRequestHandler {
     if (raised && !speaksVersion(req)) sendJson(res, raised.body, raised.status);
     else sendRefusal(req, res, refusal);
   };
+}
+
+/** A refusal because something of ours went wrong: `service_overloaded` has no cause, a mail that did not leave has. */
+function isOurFault({ status, cause }: AuthError): boolean {
+  return status >= 500 && cause !== undefined;
 }
 
 function sendRefusal(req: Request, res: Response, refusal: AuthError): void {

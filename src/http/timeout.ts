@@ -30,7 +30,11 @@ export function abortSignalOf(req: Request): AbortSignal {
 }
 
 function expire(res: Timed, next: (error: unknown) => void): void {
-  if (!res.headersSent) next(new AuthError('request_timeout'));
+  if (!res.headersSent) {
+    // A body that has not come by now has nobody who reads it.
+    if (!res.req.complete) res.setHeader('Connection', 'close');
+    next(new AuthError('request_timeout'));
+  }
   res[controller]?.abort();
 }
 

@@ -149,6 +149,17 @@ describe('a fault', () => {
     expect(line).toMatchObject({ level: 'error', status: 500, error_code: 'unexpected_failure' });
   });
 
+  it('behind a refusal is in the log as well', async () => {
+    const refusal = new AuthError('unexpected_failure', {
+      message: 'Error sending mail',
+      cause: new Error('no route'),
+    });
+    const { response, lines } = await refusedWith(refusal);
+    expect(response.body).toEqual({ code: 'unexpected_failure', message: 'Error sending mail' });
+    expect(lines()[0]).toMatchObject({ msg: 'fault', fault: { cause: { message: 'no route' } } });
+    expect((await refusedWith(new AuthError('service_overloaded'))).lines()).toHaveLength(1);
+  });
+
   it.each([undefined, null, 'text', 7, { toString: null }])('of %s thrown is one as well', async (thrown) => {
     const { response } = await answerOf((_req, _res, next) => next(thrown ?? new Error()));
     expect(response.status).toBe(500);

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
+import { bodyOf, parseBody } from '../../src/http/body.ts';
 import { sendJson } from '../../src/http/send-json.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import { abortSignalOf } from '../../src/http/timeout.ts';
@@ -29,6 +31,19 @@ describe('a request without an answer in time', () => {
     expect(response.body).toMatchObject({ code: 504, error_code: 'request_timeout' });
     await late.promise;
     await expect.poll(lines).toEqual([expect.objectContaining({ msg: 'request', status: 504 })]);
+  });
+
+  it('because its body never came is 504, and the connection ends', async () => {
+    const schema = bodyOf({});
+    const { app } = smallApp([['post', '/token', async (req, res) => sendJson(res, await parseBody(schema, req))]], {
+      seconds: 0.02,
+    });
+    const server = createHttpServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    socket.write('POST /token HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{');
+    expect(await textOf(socket)).toMatch(/^HTTP\/1\.1 504 /);
+    server.close();
   });
 
   it('is not one that was answered: nobody is told to stop', async () => {
