@@ -77,7 +77,7 @@ export async function listColumns(client: pg.ClientBase): Promise<Map<string, Co
 }
 
 /** Rows of each table, counted. */
-export async function countRows(client: pg.ClientBase, tables: readonly string[]): Promise<Map<string, number>> {
+export async function countRows(client: pg.ClientBase, tables: Iterable<string>): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for (const table of tables) {
     const { rows } = await client.query<{ count: string }>(`select count(*) from auth.${escapeIdentifier(table)}`);

@@ -57,7 +57,7 @@ async function groups(client: pg.ClientBase, query: string): Promise<Tally[]> {
 }
 
 /** Counts what the source holds. Columns that its version does not have yet are counted as absent. */
-export async function takeCensus(client: pg.ClientBase, columns: Map<string, Column[]>): Promise<Census> {
+export async function takeCensus(client: pg.ClientBase, columns: ReadonlyMap<string, Column[]>): Promise<Census> {
   const has = (table: string, column: string) => columns.get(table)?.some(({ name }) => name === column) ?? false;
   const counter = has('sessions', 'refresh_token_counter') ? 'refresh_token_counter' : 'null';
 

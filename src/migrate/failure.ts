@@ -16,14 +16,17 @@ export const exitCodes = {
 
 export type FailureKind = Exclude<keyof typeof exitCodes, 'done' | 'conflicts'>;
 
-/** A migration that stopped. Nothing of it is left at the target, and `message` never holds a row's values. */
+/** A migration that stopped. Nothing of it is left at the target. */
 export class MigrationFailure extends Error {
   override readonly name = 'MigrationFailure';
   readonly kind: FailureKind;
+  /** What may be recorded: the message without whose address it is about. Neither ever holds a secret. */
+  readonly reason: string;
 
-  constructor(kind: FailureKind, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(kind: FailureKind, message: string, reason = message) {
+    super(message);
     this.kind = kind;
+    this.reason = reason;
   }
 }
 
@@ -49,12 +52,12 @@ const byState: Record<string, (side: Side, error: pg.DatabaseError) => Migration
   '55P03': (side) =>
     unusable(side, 'another transaction holds a lock on a table for too long', 'Run again when it has ended'),
   '57014': (side) => unusable(side, 'a statement was cancelled', 'Run again'),
-  '23505': (side, error) =>
-    unusable(
-      side,
-      `a row of auth.${error.table} collides with one that is there already (${error.constraint}${collision(error)})`,
-      'Remove one of the two',
-    ),
+  '23505': (side, error) => {
+    const what = `a row of auth.${error.table} collides with one that is there already (${error.constraint}`;
+    const todo = 'Remove one of the two';
+    const { message } = unusable(side, `${what}${collision(error)})`, todo);
+    return new MigrationFailure(side.name, message, unusable(side, `${what})`, todo).message);
+  },
   '23503': (side, error) =>
     unusable(
       side,
@@ -111,7 +114,7 @@ export function explain(error: unknown, side: Side): unknown {
   if (code && unreachable.has(code)) {
     return unusable(side, `${side.address} cannot be reached (${code})`, 'Check host and port');
   }
-  if (/timeout expired|Connection terminated due to connection timeout/.test(error.message)) {
+  if (/timeout expired|timeout exceeded|terminated due to connection timeout/.test(error.message)) {
     return unusable(side, `${side.address} does not answer`, 'Check host, port and firewall');
   }
   if (/does not support SSL/.test(error.message)) {

@@ -7,7 +7,7 @@ const MIGRATION_LOCK = 7_246_830_531;
 /** Takes the migration lock for this transaction; false when another run holds it for longer than `wait_seconds`. */
 export async function lockMigrations(client: pg.ClientBase, wait_seconds: number): Promise<boolean> {
   const deadline = `${Math.max(1, Math.round(wait_seconds * 1000))}ms`;
-  await client.query(`set local lock_timeout = '${deadline}'`);
+  await client.query(`set local statement_timeout = 0; set local lock_timeout = '${deadline}'`);
   try {
     await client.query(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
     return true;

@@ -1,5 +1,5 @@
 /** How far a migration is: a bar that redraws itself on a terminal, a line now and then elsewhere. */
-import type { MigrationEvent } from './users.ts';
+import type { MigrationEvent } from './run.ts';
 
 const BAR_WIDTH = 24;
 const REDRAW_MS = 100;

@@ -2,7 +2,7 @@
 import type { Census, Tally } from './census.sql.ts';
 import type { Finding, MigrationPlan } from './plan.ts';
 import type { DifferingRow, TableProof } from './proof.ts';
-import type { MigrationReport, TableOutcome } from './users.ts';
+import type { MigrationReport, TableOutcome } from './run.ts';
 
 /** So many rows are listed on a screen; `--json` has them all. */
 const LISTED_ROWS = 20;

@@ -4,7 +4,8 @@ import type pg from 'pg';
 import { exitCodes, MigrationFailure } from './failure.ts';
 import { createProgress } from './progress.ts';
 import { describeDifference, describeOutcome, describePlan, describeProofs, describeReport } from './report.ts';
-import { type MigrationEvent, migrateUsers, verifyUsers } from './users.ts';
+import type { MigrationEvent } from './run.ts';
+import { migrateUsers, verifyUsers } from './users.ts';
 
 export const name = 'migrate users';
 

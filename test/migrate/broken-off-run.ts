@@ -1,5 +1,6 @@
 /** A migration in a process of its own, which kills itself with -9 at the given moment. */
-import { type MigrationEvent, migrateUsers } from '../../src/migrate/users.ts';
+import type { MigrationEvent } from '../../src/migrate/run.ts';
+import { migrateUsers } from '../../src/migrate/users.ts';
 
 const [from = '', to = '', moment, table] = process.argv.slice(2);
 

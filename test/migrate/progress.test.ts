@@ -1,7 +1,7 @@
 /** The bar of a migration: how far, how fast, how long still. */
 import { expect, test } from 'vitest';
 import { createProgress } from '../../src/migrate/progress.ts';
-import type { MigrationEvent } from '../../src/migrate/users.ts';
+import type { MigrationEvent } from '../../src/migrate/run.ts';
 
 const plan = { event: 'plan', plan: { tables: [{ source_rows: 60_000 }, { source_rows: 40_000 }] } };
 const events = [

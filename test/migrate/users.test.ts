@@ -1,6 +1,7 @@
 /** Users come over from a Supabase project, all of them and as they are, and a rerun follows the source. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type MigrateUsersOptions, type MigrationEvent, migrateUsers } from '../../src/migrate/users.ts';
+import type { MigrationEvent } from '../../src/migrate/run.ts';
+import { type MigrateUsersOptions, migrateUsers } from '../../src/migrate/users.ts';
 import { adminUrl, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { carriedRows, count, expectedRows, query } from './rows.ts';

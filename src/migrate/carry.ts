@@ -1,0 +1,126 @@
+/** The carrying itself: every table copied, merged and proven equal, inside one transaction at the target. */
+import type pg from 'pg';
+import type { Tx } from '../db/database.ts';
+import {
+  advanceTokenSequence,
+  copyRows,
+  hasAnyOf,
+  listKeys,
+  rememberLoaded,
+  switchTrigger,
+  turnTriggers,
+  wasImported,
+} from './copy.sql.ts';
+import { asking, MigrationFailure } from './failure.ts';
+import { listConflicts, listKept, listOrphans, makeKept, makeStage, mergeStaged, STAGED } from './merge.sql.ts';
+import { type Rows, sumTable } from './proof.sql.ts';
+import { compareTable, type TableProof } from './proof.ts';
+import { targetTable } from './row.sql.ts';
+import type { Outcome, Run, TableOutcome } from './run.ts';
+import { pinSettings, type Source } from './source.sql.ts';
+import type { TableShape } from './tables.ts';
+
+/** A table with no more rows than this may be loaded into directly, when none of them is the source's. */
+const FEW_ROWS = 1000;
+const NAMED_CONFLICTS = 1000;
+
+/**
+ * Brings the target to what the source is, in the caller's transaction, which must hold the migration lock.
+ *
+ * @throws MigrationFailure when a side fails, a row cannot be carried, or the copy is not equal in the end.
+ */
+export async function carryOver(tx: Tx, run: Run): Promise<Outcome> {
+  const target = tx.$client;
+  const { from, targetSide, shapes, plan, onEvent } = run;
+  await pinSettings(target);
+  await makeKept(target);
+
+  const foreignKeysOff = plan.target.may_replicate;
+  await silenceTriggers(target, run, 'off');
+  const tables: TableOutcome[] = [];
+  const proving: (() => Promise<TableProof>)[] = [];
+  let idle: Promise<unknown> = Promise.resolve();
+  for (const shape of shapes) {
+    const outcome = await carryTable(target, run, shape);
+    tables.push(outcome);
+    onEvent({ event: 'table', outcome });
+    // The source sums up one table after the other on its second connection while the next are copied on the first.
+    const except = await listKept(target, shape);
+    const there: Rows = { client: from.prover, side: from.side, except };
+    const sum = idle.then(() => asking(from.side, () => sumTable(there, shape)));
+    idle = sum.catch(() => {});
+    proving.push(() => compareTable(shape, there, { client: target, side: targetSide, except }, sum));
+  }
+  if (foreignKeysOff) await refuseOrphans(target, shapes);
+
+  const proofs: TableProof[] = [];
+  for (const prove of proving) {
+    const proof = await prove();
+    onEvent({ event: 'proof', proof });
+    proofs.push(proof);
+  }
+  const unequal = proofs.filter(({ equal }) => !equal);
+  if (unequal.length > 0) throw new MigrationFailure('unequal', describeInequality(unequal));
+
+  await silenceTriggers(target, run, 'on');
+  if (shapes.some(({ name }) => name === 'refresh_tokens')) await advanceTokenSequence(target);
+  return { tables, proofs, conflicts: await listConflicts(target, NAMED_CONFLICTS) };
+}
+
+/** The portal's triggers on schema auth: `handle_new_user` would give every carried user a second profile. */
+async function silenceTriggers(
+  target: pg.ClientBase,
+  { plan, portalTriggers }: Run,
+  state: 'on' | 'off',
+): Promise<void> {
+  if (plan.target.may_replicate) return turnTriggers(target, state);
+  for (const { table, name } of portalTriggers) await switchTrigger(target, table, name, state);
+}
+
+async function carryTable(target: pg.ClientBase, run: Run, shape: TableShape): Promise<TableOutcome> {
+  const { from, targetSide, plan, stall_seconds, onEvent } = run;
+  const { name: table } = shape;
+  const of = plan.tables.find((planned) => planned.table === table)?.source_rows ?? 0;
+  const direct = await mayLoadDirectly(target, from, shape);
+  const copying = {
+    into: direct ? targetTable(shape) : STAGED,
+    onRows: (rows: number) => onEvent({ event: 'progress', table, rows, of }),
+    stall_seconds,
+  };
+  if (!direct) await makeStage(target, shape);
+  const rows = await copyRows(from, target, targetSide, shape, copying);
+  if (direct) {
+    await rememberLoaded(target, shape);
+    return { table, rows, inserted: rows, updated: 0, deleted: 0, unchanged: 0, kept: 0, conflicts: 0 };
+  }
+  return { table, rows, ...(await mergeStaged(target, shape, { foreignKeysOff: plan.target.may_replicate })) };
+}
+
+/** Whether the source's rows can only be new here, so that they need not be compared with anything. */
+async function mayLoadDirectly(target: pg.ClientBase, { copier, side }: Source, shape: TableShape): Promise<boolean> {
+  if (await wasImported(target, shape)) return false;
+  const keys = await listKeys(target, shape, FEW_ROWS);
+  if (keys === undefined) return false;
+  return keys.length === 0 || !(await asking(side, () => hasAnyOf(copier, shape, keys)));
+}
+
+/** Foreign keys were off while the rows were copied, so they are checked here. */
+async function refuseOrphans(target: pg.ClientBase, shapes: readonly TableShape[]): Promise<void> {
+  for (const shape of shapes) {
+    const [orphan] = await listOrphans(target, shape, 1);
+    if (orphan) {
+      throw new MigrationFailure(
+        'source',
+        `Row ${orphan.key} of auth.${orphan.table} refers to a row that does not exist. Remove it at the source and run again.`,
+      );
+    }
+  }
+}
+
+function describeInequality(unequal: readonly TableProof[]): string {
+  const first = unequal.flatMap(({ differing }) => differing)[0];
+  const example = first
+    ? ` For one, row ${first.key} of auth.${first.table} is ${first.difference}${first.columns.length > 0 ? ` in ${first.columns.join(', ')}` : ''}.`
+    : '';
+  return `The copy of auth.${unequal.map(({ table }) => table).join(', auth.')} is not equal to the source.${example} Nothing was changed at the target.`;
+}
