@@ -1,7 +1,11 @@
 /** The Supabase-like source is what it says: the rights, the settings and the rows that a migration will meet. */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decryptColumn } from '../../src/db/column-encryption.ts';
+import { readHash } from '../../src/passwords/encoded-hash.ts';
+import { hashMatches, loadArgon2 } from '../../src/passwords/engines.ts';
 import { adminUrl } from './postgres.ts';
+import { passwordPool } from './supabase-source/password-pool.ts';
 import { createSupabaseSource, type SupabaseSource } from './supabase-source.ts';
 
 let source: SupabaseSource;
@@ -134,4 +138,23 @@ test('the same seed makes the same rows, another seed makes others', async () =>
   } finally {
     await Promise.all([same.drop(), other.drop()]);
   }
+});
+
+test.each(Object.entries(passwordPool))('the known passwords of %s are the ones that were hashed', async (_, pool) => {
+  const argon2 = await loadArgon2();
+  for (const { password, encrypted_password } of pool) {
+    const hash = readHash(encrypted_password);
+    expect(hash && (await hashMatches(hash, Buffer.from(password), argon2))).toBe(true);
+  }
+});
+
+test('what is encrypted opens in its own row, with the key that is held', () => {
+  const { people, keys } = source;
+  const held = new Map([[keys.held.id, Buffer.from(keys.held.key, 'base64url')]]);
+  const open = ({ id, encrypted_password }: { id: string; encrypted_password: string | null }) =>
+    decryptColumn(encrypted_password ?? '', id, held);
+
+  expect(open(people.encryptedPassword)).toBe(passwordPool.bcrypt_2a_10[1].encrypted_password);
+  expect(open({ ...people.encryptedPassword, id: people.totp.id })).toBeUndefined();
+  expect(open(people.encryptedLostKey)).toBeUndefined();
 });

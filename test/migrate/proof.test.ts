@@ -20,14 +20,17 @@ afterAll(async () => {
 });
 
 test('equal sides are equal whatever their databases print by default', async () => {
-  const [url] = [target.url];
-  await query(
-    url,
-    `alter database ${new URL(url).pathname.slice(1)} set timezone = 'Asia/Kathmandu';
-     alter database ${new URL(url).pathname.slice(1)} set datestyle = 'German, DMY';
-     alter database ${new URL(url).pathname.slice(1)} set extra_float_digits = -10;
-     alter database ${new URL(url).pathname.slice(1)} set bytea_output = 'escape'`,
-  );
+  const defaults = {
+    target: ["timezone = 'Asia/Kathmandu'", "datestyle = 'German, DMY'", 'extra_float_digits = -10'],
+    source: ["timezone = 'America/St_Johns'", "datestyle = 'SQL, MDY'", "bytea_output = 'escape'"],
+  };
+  for (const [side, url] of [
+    ['target', target.url],
+    ['source', source.adminUrl],
+  ] as const) {
+    const name = new URL(url).pathname.slice(1);
+    for (const setting of defaults[side]) await query(url, `alter database ${name} set ${setting}`);
+  }
   await migrateUsers(...sides(), { apply: true });
 
   const proofs = await verifyUsers(...sides());
