@@ -1,6 +1,8 @@
 /** `gatehouse migrate users`: carries users, hashes and live sessions over from a Supabase database. */
 import { parseArgs } from 'node:util';
-import type pg from 'pg';
+import { type Connection, connectionFromUrl } from '../config/connection.ts';
+import { Unfit } from '../config/values.ts';
+import type { Secrets } from '../config.ts';
 import { exitCodes, MigrationFailure } from './failure.ts';
 import { createProgress } from './progress.ts';
 import { describeDifference, describeOutcome, describePlan, describeProofs, describeReport } from './report.ts';
@@ -27,12 +29,8 @@ export const help = `gatehouse migrate users --from URL [--to URL] [--apply | --
 export interface CommandIo {
   stdout: { write(text: string): unknown; isTTY?: boolean };
   stderr: { write(text: string): unknown };
-  /** Where gatehouse keeps its data, when that is known without \`--to\`. */
-  database: pg.ClientConfig | undefined;
-  /** A connection from a URL, with the transport security that the settings ask for. */
-  connectionFrom: (url: string) => pg.ClientConfig;
-  /** Keys of GoTrue's column encryption that the service has. */
-  decryption_key_ids: ReadonlySet<string>;
+  /** Where gatehouse keeps its data, when that is known without `--to`, and what it can decrypt. */
+  secrets: Pick<Secrets, 'database' | 'column_keys'>;
   /** Who runs it, for the audit log. */
   operator: string;
 }
@@ -48,9 +46,10 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
     }
     if (!values.from) throw new MigrationFailure('usage', 'Say where the users are: --from postgres://…');
     if (values.apply && values.verify) throw new MigrationFailure('usage', 'Choose one of --apply and --verify.');
-    const source = connection(io, '--from', values.from);
-    const target = values.to ? connection(io, '--to', values.to) : io.database;
+    const source = connection('--from', values.from);
+    const target = values.to ? connection('--to', values.to) : io.secrets.database;
     if (!target) throw new MigrationFailure('usage', 'Say where they go: --to postgres://… or DATABASE_URL.');
+    for (const { weakness } of [source, target]) if (weakness) io.stderr.write(`warning: ${weakness}\n`);
 
     if (values.verify) {
       const proofs = await verifyUsers(source, target, values.json ? { onEvent: jsonLines(say) } : {});
@@ -59,8 +58,8 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
     }
     const { apply } = values;
     const onEvent = values.json ? jsonLines(say) : textLines(io.stdout, apply);
-    const { decryption_key_ids, operator } = io;
-    const report = await migrateUsers(source, target, { apply, onEvent, decryption_key_ids, operator });
+    const decryption_key_ids = new Set(io.secrets.column_keys.keys());
+    const report = await migrateUsers(source, target, { apply, onEvent, decryption_key_ids, operator: io.operator });
     return report.conflicts.length > 0 ? exitCodes.conflicts : exitCodes.done;
   } catch (error) {
     if (!(error instanceof MigrationFailure)) throw error;
@@ -83,11 +82,12 @@ function parse(args: string[]) {
 }
 
 /** The URL itself is never shown: it holds a password. */
-function connection(io: CommandIo, option: string, url: string): pg.ClientConfig {
+function connection(option: string, url: string): Connection {
   try {
-    return io.connectionFrom(url);
-  } catch {
-    throw new MigrationFailure('usage', `${option} is no postgres URL: postgres://role:password@host:5432/database`);
+    return connectionFromUrl(url);
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error;
+    throw new MigrationFailure('usage', `${option} must be ${error.message}.`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** `gatehouse migrate users` at the terminal: what it prints, what it refuses, how it exits. */
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/migrate/users.command.ts';
 import { adminUrl, emptyDatabase, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
@@ -32,9 +33,7 @@ async function gatehouse(args: string[], { isTTY = false } = {}) {
   const code = await run(args, {
     stdout: { write: (text) => (stdout += text), isTTY },
     stderr: { write: (text) => (stderr += text) },
-    database: { connectionString: target.url },
-    connectionFrom: (url) => ({ connectionString: new URL(url).href }),
-    decryption_key_ids: new Set(['held-key']),
+    secrets: { database: connectionFromUrl(target.url), column_keys: new Map([['held-key', Buffer.alloc(32)]]) },
     operator: 'ops@example.com',
   });
   return { code, stdout, stderr };
@@ -125,9 +124,15 @@ describe('refuses in one sentence, and changes nothing', () => {
 
   const cases: [what: string, args: () => string[], code: number, sentence: RegExp][] = [
     ['no --from', () => ['--apply'], 2, /^Say where the users are/],
-    ['a URL that is none', () => ['--from', `not a url ${password}`], 2, /^--from is no postgres URL/],
+    ['a URL that is none', () => ['--from', `not a url ${password}`], 2, /^--from must be postgresql:/],
     ['a URL without its option', () => [`postgres://postgres:${password}@db/x`], 2, /^Every URL belongs to an option/],
     ['an option that does not exist', () => ['--from', source.url, '--aply'], 2, /--aply/],
+    [
+      'a URL that lets anybody listen in',
+      () => ['--from', `postgres://postgres:${password}@db.example/x?sslmode=prefer`],
+      2,
+      /^--from must be a URL whose sslmode is/,
+    ],
     ['--apply with --verify', () => ['--from', source.url, '--apply', '--verify'], 2, /^Choose one/],
     [
       'a port where nobody listens',
