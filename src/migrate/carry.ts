@@ -49,7 +49,10 @@ export async function carryOver(tx: Tx, run: Run): Promise<Outcome> {
     const there: Rows = { client: from.prover, side: from.side, except };
     const sum = idle.then(() => asking(from.side, () => sumTable(there, shape)));
     idle = sum.catch(() => {});
-    proving.push(() => compareTable(shape, there, { client: target, side: targetSide, except }, sum));
+    proving.push(() => {
+      onEvent({ event: 'proving', table: shape.name });
+      return compareTable(shape, there, { client: target, side: targetSide, except }, sum);
+    });
   }
   if (foreignKeysOff) await refuseOrphans(target, shapes);
 

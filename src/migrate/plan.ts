@@ -155,10 +155,9 @@ function censusFindings(
   for (const { what, key_id, count: n } of encrypted) {
     findings.push(
       key_id !== null && keys.has(key_id)
-        ? note(`${n} values of ${what} are encrypted with key ${key_id}, which gatehouse has.`)
+        ? note(`${what}: ${n} encrypted with key ${key_id}, which gatehouse has.`)
         : warning(
-            `${n} values of ${what} are encrypted with key ${key_id}, which is not in GATEHOUSE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS: ` +
-              `without it they are of no use.`,
+            `${what}: ${n} encrypted with key ${key_id}, which is not in GATEHOUSE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS: of no use without it.`,
           ),
     );
   }

@@ -47,6 +47,7 @@ export function createProgress(write: (text: string) => void, isTerminal: boolea
       }
       if (event.event === 'progress') draw(event.table, event.rows);
       if (event.event === 'table') finished += event.outcome.rows;
+      if (event.event === 'proving' && isTerminal) write(`${CLEAR_LINE}proving ${event.table}`);
     },
     clear() {
       if (isTerminal) write(CLEAR_LINE);

@@ -38,6 +38,7 @@ export type MigrationEvent =
   | { event: 'started'; run_id: string }
   | { event: 'progress'; table: string; rows: number; of: number }
   | { event: 'table'; outcome: TableOutcome }
+  | { event: 'proving'; table: string }
   | { event: 'proof'; proof: TableProof }
   | { event: 'committing' }
   | { event: 'finished'; report: MigrationReport };

@@ -11,6 +11,7 @@ const events = [
   { event: 'progress', table: 'users', rows: 25_100, of: 60_000 },
   { event: 'table', outcome: { table: 'users', rows: 60_000 } },
   { event: 'progress', table: 'sessions', rows: 15_000, of: 40_000 },
+  { event: 'proving', table: 'users' },
 ] as MigrationEvent[];
 const times = [0, 1_000, 1_050, 3_000];
 
@@ -30,6 +31,7 @@ test('redraws one line on a terminal, at most ten times a second', () => {
   expect(drawn(true).split('\r\u001b[2K').slice(1)).toEqual([
     '[######..................] 25 %  users  25,000 rows/s  0:03 left',
     '[##################......] 75 %  sessions  25,000 rows/s  0:01 left',
+    'proving users',
   ]);
 });
 

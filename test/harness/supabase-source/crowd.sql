@@ -11,7 +11,7 @@ create temp table hash as
 create temp table crowd as
 select n, pg_temp.uuid_of('user', n) as id, pg_temp.moment(n) as born, kind,
        case when kind = 'phone' or kind = 'anonymous' then null
-            when kind = 'sso' then 'twin' || n / 2 || '@bank.example'
+            when kind = 'sso' then 'desk' || n % 50 || '@bank.example'
             when kind = 'deleted' then md5(n::text) || '@deleted.invalid'
             else (array['anna', 'ben', 'çelik', 'd.o''neil', 'eva+portal'])[1 + n % 5] || n || '@'
                  || (array['example.com', 'example.ch', 'adviser.example'])[1 + n % 3] end as email,
