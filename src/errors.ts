@@ -71,6 +71,8 @@ export class AuthError extends Error {
   readonly reason: string | undefined;
   readonly retry_after_seconds: number | undefined;
   readonly weak_password: { reasons: string[] } | undefined;
+  /** True once the audit log has it: a refusal is remembered once. */
+  recorded = false;
 
   constructor(error_code: ErrorCode, detail: RefusalDetail = {}) {
     const [status, message] = catalogue[error_code];

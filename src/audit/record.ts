@@ -1,0 +1,137 @@
+/** The one way into the audit log: in the transaction of the change that the event describes (DESIGN §1.6). */
+import { randomUUIDv7 } from 'node:crypto';
+import { type SQL, sql } from 'drizzle-orm';
+import type { Database, Tx } from '../db/database.ts';
+import { arg, statement } from '../db/statement.ts';
+import type { AuthError } from '../errors.ts';
+import type { Caller } from '../http/caller.ts';
+import { type AuditEvent, type GotrueAction, gotrueActions } from './events.ts';
+
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+
+/** From where and when: the part of an event that is the request's, not the domain's. */
+export interface Occasion {
+  caller: Caller;
+  now: Date;
+}
+
+/** The arguments that `recorded` takes in a statement of another room. */
+export function occasionArgs({ caller, now }: Occasion) {
+  return {
+    event_id: randomUUIDv7(),
+    now: now.toISOString(),
+    ip: caller.ip,
+    user_agent: caller.user_agent,
+    request_id: caller.request_id,
+    method: caller.method,
+    path: caller.path,
+  };
+}
+
+/** SQL expressions, over `from`, of what a whole-statement change records. */
+export interface RecordedColumns {
+  action: SQL;
+  /** For rows of `auth.audit_log_entries`: the acting user's row. */
+  user: SQL;
+  session_id: SQL;
+  details?: SQL;
+}
+
+/**
+ * The audit row of a change that is one statement: two common table expressions for its `with` list, one event per row
+ * of `from`. The statement takes `occasionArgs` and `gotrue_audit` (whether Supabase's own log is kept as well).
+ */
+export function recorded(from: SQL, { action, user, session_id, details }: RecordedColumns): SQL {
+  return sql`
+    event as (
+      insert into audit.events (id, occurred_at, action, outcome, actor_id, actor_role, subject_id, session_id,
+                                ip, user_agent, request_id, method, path, details)
+      select ${arg('event_id')}::uuid, ${arg('now')}::timestamptz, ${action}, 'success', ${user}.id, ${user}.role,
+             ${user}.id, ${session_id}, ${arg('ip')}::inet, ${arg('user_agent')}::text, ${arg('request_id')}::text,
+             ${arg('method')}::text, ${arg('path')}::text, ${details ?? sql`'{}'::jsonb`}
+        from ${from}),
+    entry as (
+      insert into auth.audit_log_entries (instance_id, id, payload, created_at, ip_address)
+      select ${sql.raw(`'${NIL_UUID}'`)}, ${arg('event_id')}::uuid,
+             json_strip_nulls(json_build_object(
+               'action', ${action}, 'actor_id', ${user}.id,
+               'actor_name', ${user}.raw_user_meta_data ->> 'full_name',
+               'actor_username', coalesce(nullif(${user}.phone, ''), ${user}.email, ''),
+               'actor_via_sso', ${user}.is_sso_user, 'log_type', ${arg('log_type')}::text,
+               'traits', ${details ?? sql`null::jsonb`})),
+             ${arg('now')}::timestamptz, coalesce(${arg('ip')}::text, '')
+        from ${from} where ${arg('gotrue_audit')}::boolean)`;
+}
+
+const insertEvent = statement<Record<string, unknown>, never>(
+  'record_event',
+  sql`
+  with entry as (
+    insert into auth.audit_log_entries (instance_id, id, payload, created_at, ip_address)
+    select ${sql.raw(`'${NIL_UUID}'`)}, ${arg('event_id')}::uuid, ${arg('payload')}::json, ${arg('now')}::timestamptz,
+           coalesce(${arg('ip')}::text, '')
+     where ${arg('payload')}::json is not null)
+  insert into audit.events (id, occurred_at, action, outcome, error_code, reason, actor_id, actor_role, actor_name,
+                            subject_id, session_id, ip, user_agent, request_id, method, path, details)
+  values (${arg('event_id')}::uuid, ${arg('now')}::timestamptz, ${arg('action')}::text, ${arg('outcome')}::text,
+          ${arg('error_code')}::text, ${arg('reason')}::text, ${arg('actor_id')}::uuid, ${arg('actor_role')}::text,
+          ${arg('actor_name')}::text, ${arg('subject_id')}::uuid, ${arg('session_id')}::uuid, ${arg('ip')}::inet,
+          ${arg('user_agent')}::text, ${arg('request_id')}::text, ${arg('method')}::text, ${arg('path')}::text,
+          ${arg('details')}::jsonb)`,
+);
+
+/**
+ * Writes the event in the transaction of the change it describes, and GoTrue's own row beside it where GoTrue records
+ * the action. If it cannot be written, nothing of the transaction happens.
+ */
+export async function record(tx: Tx, event: AuditEvent, occasion: Occasion): Promise<void> {
+  await insertEvent(tx, eventArgs(event, occasion));
+}
+
+/**
+ * Writes a refusal with its code and private reason, and returns it: to be returned from a transaction that has changed
+ * something (a family revoked, a counter raised), or thrown where there was nothing to change.
+ */
+export async function recordRefusal(
+  on: Tx | Database,
+  refusal: AuthError,
+  event: Omit<AuditEvent, 'outcome' | 'error_code' | 'reason'>,
+  occasion: Occasion,
+): Promise<AuthError> {
+  const { error_code, reason } = refusal;
+  await insertEvent(on, eventArgs({ ...event, outcome: 'failure', error_code, reason }, occasion));
+  refusal.recorded = true;
+  return refusal;
+}
+
+function eventArgs(event: AuditEvent, occasion: Occasion): Record<string, unknown> {
+  const { actor } = event;
+  return {
+    ...occasionArgs(occasion),
+    payload: gotruePayload(event),
+    action: event.action,
+    outcome: event.outcome,
+    error_code: event.error_code,
+    reason: event.reason,
+    actor_id: actor?.id,
+    actor_role: actor?.role,
+    actor_name: actor?.id ? undefined : actor?.username,
+    subject_id: event.subject_id,
+    session_id: event.session_id,
+    details: JSON.stringify(event.details ?? {}),
+  };
+}
+
+/** What GoTrue would write (contract §9.8), or nothing where it writes nothing. */
+function gotruePayload({ action, outcome, actor, details }: AuditEvent): string | undefined {
+  if (outcome === 'failure' || !(action in gotrueActions)) return undefined;
+  return JSON.stringify({
+    action,
+    actor_id: actor?.id ?? NIL_UUID,
+    actor_name: actor?.full_name,
+    actor_username: actor?.username ?? '',
+    actor_via_sso: actor?.via_sso ?? false,
+    log_type: gotrueActions[action as GotrueAction],
+    traits: details,
+  });
+}
