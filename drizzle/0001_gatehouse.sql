@@ -21,7 +21,7 @@ create table gatehouse.clients (
   with (fillfactor = 70);
 
 -- Failed attempts per account, whether or not it exists. `subject` is an HMAC of the normalised address, so the table tells
--- nobody who was attacked. No indexed column changes: with room on the page, a count is a HOT update.
+-- nobody who was attacked. No index has a column that changes: with room on the page, a count is a HOT update.
 create table gatehouse.attempts (
   kind text not null,
   subject bytea not null,
@@ -31,7 +31,6 @@ create table gatehouse.attempts (
   locked_until timestamptz,
   primary key (kind, subject))
   with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
-create index attempts_last_at_idx on gatehouse.attempts using brin (last_at) with (pages_per_range = 16);
 
 -- How far ahead of the clock a caller's requests have run, counted by all instances together: each one moves
 -- spent_until on by what it costs. In the past means that nothing is spent.
@@ -114,7 +113,8 @@ create trigger append_only_truncate before truncate on audit.events_default
 
 -- Makes the partitions of this month and of `months_ahead` more, and returns the names of the new ones. A partition is made
 -- aside and attached, so writers are not held up. A month of which the default partition already has rows stays there:
--- rows are found wherever they are, and moving them would be a change. Runs as its owner, for a role without DDL.
+-- rows are found wherever they are, and moving them would be a change. Runs as its owner, for a role without DDL, and so
+-- within bounds: ten years.
 create function audit.ensure_partitions(months_ahead int default 3) returns setof text
   language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare
@@ -123,7 +123,7 @@ declare
 begin
   perform pg_advisory_xact_lock(hashtextextended('audit.ensure_partitions', 0));
   for month in
-    select generate_series(date_trunc('month', now()), now() + make_interval(months => months_ahead), '1 month')
+    select generate_series(date_trunc('month', now()), now() + make_interval(months => least(months_ahead, 120)), '1 month')
   loop
     partition := 'events_' || to_char(month, 'YYYY_MM');
     continue when to_regclass('audit.' || partition) is not null;

@@ -59,19 +59,22 @@ begin
   -- The service: reads and writes, changes no schema, and only adds to the audit log.
   if exists (select from pg_roles where rolname = 'gatehouse_app') then
     grant usage on schema auth, gatehouse, audit to gatehouse_app;
-    grant select, insert, update, delete on all tables in schema auth, gatehouse to gatehouse_app;
+    for object in
+      select format('%I.%I', nspname, relname) as name,
+             relrowsecurity and not exists (select from pg_policy where polrelid = c.oid and polname = 'gatehouse_app') as closed
+        from pg_class as c join pg_namespace as n on n.oid = relnamespace
+       where nspname in ('auth', 'gatehouse') and relkind in ('r', 'p') and pg_has_role(relowner, 'usage')
+    loop
+      execute format('grant select, insert, update, delete on %s to gatehouse_app', object.name);
+      -- Supabase turns row security on without a policy: only the owner would pass.
+      if object.closed then
+        execute format('create policy gatehouse_app on %s to gatehouse_app using (true) with check (true)', object.name);
+      end if;
+    end loop;
     revoke insert, update, delete on gatehouse.schema_changes, auth.schema_migrations from gatehouse_app;
-    grant usage on all sequences in schema auth to gatehouse_app;
+    grant usage on sequence auth.refresh_tokens_id_seq to gatehouse_app;
     grant select, insert on audit.events to gatehouse_app;
     grant execute on function audit.ensure_partitions to gatehouse_app;
-    -- Supabase turns row security on without a policy: only the owner passes.
-    for object in
-      select c.oid::regclass as name from pg_class as c
-       where relnamespace = 'auth'::regnamespace and relrowsecurity and pg_has_role(current_user, relowner, 'usage')
-         and not exists (select from pg_policy where polrelid = c.oid and polname = 'gatehouse_app')
-    loop
-      execute format('create policy gatehouse_app on %s to gatehouse_app using (true) with check (true)', object.name);
-    end loop;
   end if;
 
   -- The auditor: views, nothing else.

@@ -45,7 +45,8 @@ export class AdoptionError extends Error {
  * it still differs. GoTrue's own ledger is completed when nothing of Supabase's is missing or different, so that a GoTrue
  * started on it later does not repeat what is done.
  *
- * @throws AdoptionError when the connecting role has not the rights of the tables' owner.
+ * @throws AdoptionError when the tables are another application's, or the connecting role has not the rights of their
+ *   owner.
  */
 export async function adoptAuthSchema(client: ClientBase): Promise<Difference[]> {
   const foreign = await findForeignOwner(client);
@@ -58,6 +59,12 @@ export async function adoptAuthSchema(client: ClientBase): Promise<Difference[]>
 
   const expected = await readSupabaseCatalogue();
   const found = await findCatalogue(client);
+  const isSupabase = found.tables.users?.columns.some(({ name }) => name === 'instance_id');
+  if (Object.keys(found.tables).length > 0 && !isSupabase) {
+    throw new AdoptionError(
+      "Schema auth of this database is not Supabase Auth's (it has no column auth.users.instance_id): use a database of its own.",
+    );
+  }
   const { steps, differences } = compareCatalogues(expected, found, await readFunctionDefinitions());
   for (const { sql, ...difference } of steps) {
     const reason = await attempt(client, sql);

@@ -20,21 +20,26 @@ export function createDatabase(pool: Pool): Database {
  * refusal that must be remembered is returned, and one that must leave no trace is thrown.
  */
 export async function inTransaction<T>(db: Database, work: (tx: Tx) => Promise<T | AuthError>): Promise<T> {
+  const result = await committed(db, work);
+  if (result instanceof AuthError) throw result;
+  return result;
+}
+
+async function committed<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await db.$client.connect();
-  let broken: Error | undefined;
+  let lost: Error | undefined;
   try {
     await client.query('begin');
     const result = await work(drizzle(client) as unknown as Tx);
     await client.query('commit');
-    if (result instanceof AuthError) throw result;
     return result;
   } catch (error) {
-    // After a commit this is a no-op with a warning; after a lost connection it fails, and the connection is dropped.
+    // A connection that cannot even roll back is not handed to anybody else.
     await client.query('rollback').catch((failure: Error) => {
-      broken = failure;
+      lost = failure;
     });
     throw error;
   } finally {
-    client.release(broken);
+    client.release(lost);
   }
 }

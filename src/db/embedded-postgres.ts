@@ -187,8 +187,8 @@ async function accountFor(data: string): Promise<{ uid: number; gid: number }> {
 
 /** `setpriv` changes the identity itself, once it has set what survives that change. */
 function spawnOptions({ command, identity }: Launcher) {
-  // Our environment stays ours: it holds secrets, and PG* variables would redirect initdb.
-  const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' };
+  // Our environment stays ours: it holds secrets, and its PG* variables would mislead initdb.
+  const env = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' };
   return { cwd: '/', env, ...(command.length > 0 ? {} : identity) };
 }
 
@@ -247,7 +247,13 @@ async function initialise(
     const reason = Buffer.concat(said).toString().trim().split('\n')[0];
     throw new EmbeddedPostgresError(`PostgreSQL could not make its data directory in ${directory}: ${reason}.`);
   }
-  await rename(partial, join(directory, 'data'));
+  try {
+    await rename(partial, join(directory, 'data'));
+  } catch (error) {
+    // Another first start was faster; whether its server is there, the caller finds out.
+    if (!existsSync(join(directory, 'data'))) throw error;
+    await rm(partial, { recursive: true, force: true });
+  }
 }
 
 async function removeUnfinished(directory: string): Promise<void> {

@@ -80,13 +80,24 @@ export async function applySchemaChanges(
 }
 
 async function open(target: pg.Pool | string): Promise<{ client: ClientBase; close: () => Promise<void> }> {
-  if (typeof target !== 'string') {
-    const client = await target.connect();
-    return { client, close: async () => client.release() };
+  let lost: Error | undefined;
+  // The statement that runs fails, too; an event without a listener would end the process.
+  const onLoss = (error: Error) => {
+    lost = error;
+  };
+  if (typeof target === 'string') {
+    const client = new pg.Client(target).on('error', onLoss);
+    await client.connect();
+    return { client, close: () => client.end() };
   }
-  const client = new pg.Client(target);
-  await client.connect();
-  return { client, close: () => client.end() };
+  const client = (await target.connect()).on('error', onLoss);
+  return {
+    client,
+    close: async () => {
+      client.off('error', onLoss);
+      client.release(lost);
+    },
+  };
 }
 
 async function readSchemaChanges(): Promise<SchemaChange[]> {

@@ -224,6 +224,15 @@ it("indexes that GoTrue makes at run time are Supabase's own", async () => {
   expect((await applySchemaChanges(database.pool)).differences).toEqual([]);
 });
 
+it('a schema auth of another application is left alone', async () => {
+  await database.pool.query('create schema auth; create table auth.users (id int primary key, login text)');
+  const before = await catalogueNow();
+  await expect(applySchemaChanges(database.pool)).rejects.toThrow(
+    "Schema auth of this database is not Supabase Auth's (it has no column auth.users.instance_id): use a database of its own.",
+  );
+  expect(await catalogueNow()).toEqual(before);
+});
+
 it('a schema auth that belongs to somebody else is left alone, with the sentence that says what to run', async () => {
   const role = `operator_${new URL(database.url).pathname.slice(-12)}`;
   const owner = role.replace('operator', 'auth_admin');

@@ -101,6 +101,12 @@ describe('a server that runs', () => {
   });
 });
 
+it('two first starts on one directory make one cluster: the other is told that it is in use', async () => {
+  const both = await Promise.allSettled([1, 2].map(() => start({ directory: join(directory, 'new') })));
+  const refused = both.filter((one) => one.status === 'rejected');
+  expect(refused.map(({ reason }) => reason.name)).toEqual(['EmbeddedPostgresError']);
+});
+
 it('works below a directory that other accounts cannot enter', async () => {
   await chmod(directory, 0o700);
   const below = join(directory, 'clone', '.gatehouse');
