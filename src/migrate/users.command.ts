@@ -1,8 +1,8 @@
 /** `gatehouse migrate users`: carries users, hashes and live sessions over from a Supabase database. */
 import { parseArgs } from 'node:util';
+import type { CommandIo } from '../command.ts';
 import { type Connection, connectionFromUrl } from '../config/connection.ts';
 import { Unfit } from '../config/values.ts';
-import type { Secrets } from '../config.ts';
 import { exitCodes, MigrationFailure } from './failure.ts';
 import { createProgress } from './progress.ts';
 import { describeDifference, describeOutcome, describePlan, describeProofs, describeReport } from './report.ts';
@@ -25,18 +25,10 @@ export const help = `gatehouse migrate users --from URL [--to URL] [--apply | --
   Exit codes: 0 done, 1 fault, 2 usage, 3 source, 4 target, 5 a side went away, 6 not equal, 7 done but rows were changed
   on both sides, 8 another migration is at work. Unless it is 0 or 7, nothing was changed.`;
 
-/** What a command is given instead of the process's own. */
-export interface CommandIo {
-  stdout: { write(text: string): unknown; isTTY?: boolean };
-  stderr: { write(text: string): unknown };
-  /** Where gatehouse keeps its data, when that is known without `--to`, and what it can decrypt. */
-  secrets: Pick<Secrets, 'database' | 'column_keys'>;
-  /** Who runs it, for the audit log. */
-  operator: string;
-}
+type MigrateIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'operator'>;
 
 /** Runs the command and resolves to its exit code. */
-export async function run(args: string[], io: CommandIo): Promise<number> {
+export async function run(args: string[], io: MigrateIo): Promise<number> {
   const say = (text: string) => io.stdout.write(`${text}\n`);
   try {
     const { values } = parse(args);
@@ -93,7 +85,7 @@ function connection(option: string, url: string): Connection {
 
 const jsonLines = (say: (text: string) => unknown) => (event: MigrationEvent) => say(JSON.stringify(event));
 
-function textLines(stdout: CommandIo['stdout'], apply: boolean) {
+function textLines(stdout: MigrateIo['stdout'], apply: boolean) {
   const progress = createProgress(
     (text) => stdout.write(text),
     stdout.isTTY ?? false,

@@ -1,0 +1,64 @@
+/** A command of `gatehouse` as cli.ts finds and runs one: `gatehouse clients create portal-api`. */
+import { randomUUID } from 'node:crypto';
+import type { Actor } from './audit/events.ts';
+import type { Occasion } from './audit/record.ts';
+import type { Secrets } from './config.ts';
+import type { Database } from './db/database.ts';
+
+export interface Command {
+  /** The words it is called by: `migrate users`. */
+  name: string;
+  /** What `--help` prints; the first line is its synopsis. */
+  help: string;
+  /** Runs it with the words after its name and resolves to the exit code. */
+  run(args: string[], io: CommandIo): Promise<number>;
+}
+
+/** What a command is given instead of the process's own. */
+export interface CommandIo {
+  stdout: { write(text: string): unknown; isTTY?: boolean };
+  stderr: { write(text: string): unknown };
+  /** Where gatehouse keeps its data, when that is known, and what it can decrypt. */
+  secrets: Pick<Secrets, 'database' | 'column_keys'>;
+  /** Who runs it, for the audit log: the name of the account on this machine. */
+  operator: string;
+  clock: () => Date;
+  /**
+   * The database of gatehouse, its schema as this version needs it: the one that the settings name, else the one that
+   * `npm start` keeps under `.gatehouse/`, started for the command where it is not running.
+   *
+   * @throws CommandFailure where there is none, or none that can be used
+   */
+  openDatabase(): Promise<OpenDatabase>;
+}
+
+export interface OpenDatabase {
+  db: Database;
+  /** Ends the connections, and what was started for them. */
+  close(): Promise<void>;
+}
+
+/** Exit codes of a command that has none of its own. */
+export const exitCodes = { done: 0, fault: 1, usage: 2, refused: 3, database: 4 } as const;
+
+/** A command that did not happen: one sentence that says what to do, and the exit code that a script can act on. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure';
+  readonly exitCode: number;
+
+  constructor(kind: Exclude<keyof typeof exitCodes, 'done'>, message: string) {
+    super(message);
+    this.exitCode = exitCodes[kind];
+  }
+}
+
+/** What the audit log says of a command instead of a request: which one, on this machine. */
+export function occasionOfCommand(name: string, now: Date): Occasion {
+  const caller = { request_id: randomUUID(), ip: '127.0.0.1', user_agent: undefined, method: 'COMMAND', path: name };
+  return { caller, now };
+}
+
+/** Who runs the command, as the audit log names whoever acts. */
+export function operatorOf({ operator }: Pick<CommandIo, 'operator'>): Actor {
+  return { role: 'operator', username: operator };
+}
