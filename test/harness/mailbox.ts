@@ -5,6 +5,7 @@ import { SMTPServer, type SMTPServerSession } from 'smtp-server';
 
 export interface ReceivedMail {
   from: string | undefined;
+  to: string | undefined;
   subject: string | undefined;
   /** All headers, lower-case names. */
   headers: ReadonlyMap<string, unknown>;
@@ -134,11 +135,15 @@ export async function openMailbox(port = 0): Promise<Mailbox> {
 }
 
 async function readMail(stream: NodeJS.ReadableStream): Promise<ReceivedMail> {
-  const { from, subject, headers, html, text } = await simpleParser(stream as Parameters<typeof simpleParser>[0]);
+  const { from, to, subject, headers, html, text } = await simpleParser(stream as Parameters<typeof simpleParser>[0]);
   const shown = (html || text) ?? '';
   const words = shown.replace(/<[^>]*>/g, ' ').replace(/https?:\S+/g, ' ');
   return {
     from: from?.text,
+    to: [to]
+      .flat()
+      .map((addresses) => addresses?.text)
+      .join(', '),
     subject,
     headers,
     html: html || undefined,
