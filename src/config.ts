@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type Connection, connectionFromParts, connectionFromUrl } from './config/connection.ts';
 import type { Secret, Setting } from './config/setting.ts';
 import { passedOver, sections, table } from './config/settings.ts';
-import { type Parser, Unfit } from './config/values.ts';
+import { type Parser, signingAlgorithm, Unfit } from './config/values.ts';
 
 type Table = typeof table;
 
@@ -234,14 +234,6 @@ function contradictions(
   function given(key: keyof Table): boolean {
     return sources.has(key);
   }
-}
-
-/** As GoTrue chooses it (contract §4.2). */
-function signingAlgorithm({ alg, kty, crv }: { alg?: string; kty: string; crv?: unknown }): string {
-  if (alg) return alg;
-  if (kty === 'RSA') return 'RS256';
-  if (kty === 'EC') return crv === 'P-521' ? 'ES512' : 'ES256';
-  return kty === 'OKP' ? 'EdDSA' : 'HS256';
 }
 
 function unknownNames(env: NodeJS.ProcessEnv): string[] {

@@ -32,42 +32,48 @@ export const gotrueActions = {
 export type GotrueAction = keyof typeof gotrueActions;
 
 /** Refusals, one per door: what was tried and did not come to pass. */
-export type RefusedAction =
-  | 'login_failed'
-  | 'token_refresh_failed'
-  | 'token_grant_failed'
-  | 'signup_failed'
-  | 'verification_failed'
-  | 'recovery_failed'
-  | 'logout_failed'
-  | 'user_read_failed'
-  | 'user_modify_failed'
-  | 'admin_request_failed'
-  | 'introspection_failed'
-  | 'audit_read_failed'
-  | 'request_failed';
+const refusedActions = [
+  'login_failed',
+  'token_refresh_failed',
+  'token_grant_failed',
+  'signup_failed',
+  'verification_failed',
+  'recovery_failed',
+  'logout_failed',
+  'user_read_failed',
+  'user_modify_failed',
+  'admin_request_failed',
+  'introspection_failed',
+  'audit_read_failed',
+  'request_failed',
+] as const;
 
-export type OwnAction =
-  | RefusedAction
-  | 'anonymous_signedup'
-  | 'refresh_token_reused'
-  | 'refresh_token_upgraded'
-  | 'password_rehashed'
-  | 'account_locked'
-  | 'token_introspected'
-  | 'audit_read'
-  | 'client_created'
-  | 'client_disabled'
-  | 'role_granted'
-  | 'role_revoked'
-  | 'mail_sent'
-  | 'mail_failed'
-  | 'schema_changed'
-  | 'migration_started'
-  | 'migration_finished'
-  | 'migration_failed';
+export type RefusedAction = (typeof refusedActions)[number];
 
-export type Action = GotrueAction | OwnAction;
+const ownActions = [
+  ...refusedActions,
+  'anonymous_signedup',
+  'refresh_token_reused',
+  'refresh_token_upgraded',
+  'password_rehashed',
+  'account_locked',
+  'token_introspected',
+  'audit_read',
+  'client_created',
+  'client_disabled',
+  'role_granted',
+  'role_revoked',
+  'mail_sent',
+  'mail_failed',
+  'schema_changed',
+  'migration_started',
+  'migration_finished',
+  'migration_failed',
+] as const;
+
+export type Action = GotrueAction | (typeof ownActions)[number];
+
+export const actions = [...Object.keys(gotrueActions), ...ownActions] as readonly Action[];
 
 /** Who acted. A service key and a command have a name and no id. */
 export interface Actor {
@@ -91,6 +97,8 @@ export interface AuditEvent {
   error_code?: string | undefined;
   /** Why, in our words; never what the caller sent. */
   reason?: string | undefined;
-  /** GoTrue's `traits` and our own particulars. Never a secret, never a request body. */
+  /** GoTrue's `traits`. Never a secret, never a request body. */
   details?: Record<string, unknown> | undefined;
+  /** Our own particulars, which stand beside them in `audit.events` and not in GoTrue's table. */
+  remarks?: Record<string, unknown> | undefined;
 }

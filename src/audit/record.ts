@@ -4,19 +4,15 @@ import { type SQL, sql } from 'drizzle-orm';
 import type { Database, Tx } from '../db/database.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { AuthError } from '../errors.ts';
-import type { Caller } from '../http/caller.ts';
+import type { Occasion } from '../http/caller.ts';
 import { type AuditEvent, type GotrueAction, gotrueActions } from './events.ts';
 
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
-/** From where and when: the part of an event that is the request's, not the domain's. */
-export interface Occasion {
-  caller: Caller;
-  now: Date;
-}
+export type { Occasion };
 
 /** The arguments that `recorded` takes in a statement of another room. */
-export function occasionArgs({ caller, now }: Occasion) {
+export function occasionArgs({ caller, now, without_gotrue_audit = false }: Occasion) {
   return {
     event_id: randomUUIDv7(),
     now: now.toISOString(),
@@ -25,39 +21,45 @@ export function occasionArgs({ caller, now }: Occasion) {
     request_id: caller.request_id,
     method: caller.method,
     path: caller.path,
+    gotrue_audit: !without_gotrue_audit,
   };
 }
 
 /** SQL expressions, over `from`, of what a whole-statement change records. */
 export interface RecordedColumns {
-  action: SQL;
+  action: GotrueAction;
   /** For rows of `auth.audit_log_entries`: the acting user's row. */
   user: SQL;
   session_id: SQL;
+  /** GoTrue's `traits`, as jsonb. */
   details?: SQL;
+  /** Our own particulars, as jsonb; may be null. */
+  remarks?: SQL;
 }
 
 /**
  * The audit row of a change that is one statement: two common table expressions for its `with` list, one event per row
- * of `from`. The statement takes `occasionArgs` and `gotrue_audit` (whether Supabase's own log is kept as well).
+ * of `from`. The statement takes `occasionArgs`.
  */
-export function recorded(from: SQL, { action, user, session_id, details }: RecordedColumns): SQL {
+export function recorded(from: SQL, { action, user, session_id, details, remarks }: RecordedColumns): SQL {
+  const name = sql.raw(`'${action}'`);
   return sql`
     event as (
       insert into audit.events (id, occurred_at, action, outcome, actor_id, actor_role, subject_id, session_id,
                                 ip, user_agent, request_id, method, path, details)
-      select ${arg('event_id')}::uuid, ${arg('now')}::timestamptz, ${action}, 'success', ${user}.id, ${user}.role,
+      select ${arg('event_id')}::uuid, ${arg('now')}::timestamptz, ${name}, 'success', ${user}.id, ${user}.role,
              ${user}.id, ${session_id}, ${arg('ip')}::inet, ${arg('user_agent')}::text, ${arg('request_id')}::text,
-             ${arg('method')}::text, ${arg('path')}::text, ${details ?? sql`'{}'::jsonb`}
+             ${arg('method')}::text, ${arg('path')}::text,
+             ${details ?? sql`'{}'::jsonb`} || coalesce(${remarks ?? sql`null`}::jsonb, '{}')
         from ${from}),
     entry as (
       insert into auth.audit_log_entries (instance_id, id, payload, created_at, ip_address)
       select ${sql.raw(`'${NIL_UUID}'`)}, ${arg('event_id')}::uuid,
              json_strip_nulls(json_build_object(
-               'action', ${action}, 'actor_id', ${user}.id,
+               'action', ${name}, 'actor_id', ${user}.id,
                'actor_name', ${user}.raw_user_meta_data ->> 'full_name',
                'actor_username', coalesce(nullif(${user}.phone, ''), ${user}.email, ''),
-               'actor_via_sso', ${user}.is_sso_user, 'log_type', ${arg('log_type')}::text,
+               'actor_via_sso', ${user}.is_sso_user, 'log_type', ${sql.raw(`'${gotrueActions[action]}'`)},
                'traits', ${details ?? sql`null::jsonb`})),
              ${arg('now')}::timestamptz, coalesce(${arg('ip')}::text, '')
         from ${from} where ${arg('gotrue_audit')}::boolean)`;
@@ -108,7 +110,7 @@ function eventArgs(event: AuditEvent, occasion: Occasion): Record<string, unknow
   const { actor } = event;
   return {
     ...occasionArgs(occasion),
-    payload: gotruePayload(event),
+    payload: occasion.without_gotrue_audit ? undefined : gotruePayload(event),
     action: event.action,
     outcome: event.outcome,
     error_code: event.error_code,
@@ -118,7 +120,7 @@ function eventArgs(event: AuditEvent, occasion: Occasion): Record<string, unknow
     actor_name: actor?.id ? undefined : actor?.username,
     subject_id: event.subject_id,
     session_id: event.session_id,
-    details: JSON.stringify(event.details ?? {}),
+    details: JSON.stringify({ ...event.details, ...event.remarks }),
   };
 }
 

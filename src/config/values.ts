@@ -238,6 +238,14 @@ export interface PrivateJwk {
   [member: string]: unknown;
 }
 
+/** The algorithm of a key: what it says itself, else the usual one of its kind, as GoTrue chooses it (contract §4.2). */
+export function signingAlgorithm({ alg, kty, crv }: PrivateJwk): string {
+  if (alg) return alg;
+  if (kty === 'RSA') return 'RS256';
+  if (kty === 'EC') return crv === 'P-521' ? 'ES512' : 'ES256';
+  return kty === 'OKP' ? 'EdDSA' : 'HS256';
+}
+
 /** A JSON array of private JWKs, each with its `kid`; exactly one signs. */
 export const privateJwks: Parser<PrivateJwk[]> = (value) => {
   let keys: unknown;

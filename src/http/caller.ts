@@ -14,11 +14,21 @@ export interface Caller {
   path: string;
 }
 
+/** From where and when: the part of an audit event that is the request's, not the domain's. */
+export interface Occasion {
+  caller: Caller;
+  /** Read once: everything that a request does, it does at one time. */
+  now: Date;
+  /** Supabase's own table auth.audit_log_entries is left alone. */
+  without_gotrue_audit?: boolean;
+}
+
 export interface CallerSettings {
   /** The header whose value becomes the request id (`GOTRUE_API_REQUEST_ID_HEADER`). */
   api_request_id_header?: string | undefined;
   /** Whether `Sb-Forwarded-For`, which the hosted platform's gateway sets, names the caller. */
   security_sb_forwarded_for_enabled?: boolean | undefined;
+  audit_log_disable_postgres?: boolean | undefined;
 }
 
 const USER_AGENT_MAX_LENGTH = 512;
@@ -28,35 +38,42 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL_CHARACTERS = /[\x00-\x1f\x7f-\x9f]/g;
 
-const identity = Symbol('caller');
-type Identified = Request & { [identity]?: Caller };
+const occasion = Symbol('occasion');
+type Identified = Request & { [occasion]?: Occasion };
 
-/** Reads who is calling, once per request, before anything else; afterwards `callerOf` knows. */
-export function identifyCaller(settings: CallerSettings): RequestHandler {
+/** Reads who is calling and when, once per request, before anything else; afterwards `occasionOf` knows. */
+export function identifyCaller(settings: CallerSettings, clock: () => Date = () => new Date()): RequestHandler {
   const requestIdHeader = settings.api_request_id_header?.toLowerCase();
   const readForwardedFor = settings.security_sb_forwarded_for_enabled ?? false;
+  const without_gotrue_audit = settings.audit_log_disable_postgres ?? false;
 
   return (req: Identified, res, next) => {
     const presented = requestIdHeader ? req.headers[requestIdHeader] : undefined;
     const request_id = typeof presented === 'string' && REQUEST_ID.test(presented) ? presented : randomUUID();
     const forwarded = readForwardedFor ? leftmostAddress(req.headers['sb-forwarded-for']) : undefined;
-    req[identity] = {
+    const caller = {
       request_id,
       ip: forwarded ?? canonicalAddress(req.ip) ?? peerAddress(req),
       user_agent: req.headers['user-agent']?.slice(0, USER_AGENT_MAX_LENGTH).replace(CONTROL_CHARACTERS, ''),
       method: req.method,
       path: pathOf(req.originalUrl),
     };
+    req[occasion] = { caller, now: clock(), without_gotrue_audit };
     res.setHeader('X-Request-Id', request_id);
     next();
   };
 }
 
+/** Who is calling, and when. */
+export function occasionOf(req: Request): Occasion {
+  const known = (req as Identified)[occasion];
+  if (!known) throw new Error('identifyCaller runs before everything that asks who is calling');
+  return known;
+}
+
 /** The caller of this request. */
 export function callerOf(req: Request): Caller {
-  const caller = (req as Identified)[identity];
-  if (!caller) throw new Error('identifyCaller runs before everything that asks who is calling');
-  return caller;
+  return occasionOf(req).caller;
 }
 
 /** The address at the other end of the connection, whatever any header says. A Unix socket is this machine. */

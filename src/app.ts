@@ -1,0 +1,83 @@
+/**
+ * Every route with its limiter and its authentication, on one page, in order: what GoTrue has, then what it lacks. Mounted
+ * at `/auth/v1`, which supabase-js calls, and at `/`, which a bare auth-js calls.
+ */
+import { type Express, Router } from 'express';
+import { jwks, openidConfiguration } from './access-tokens/jwks.http.ts';
+import { listEvents } from './audit/events.http.ts';
+import { recordRefusals, refusedAs } from './audit/refusals.http.ts';
+import { introspect } from './clients/introspect.http.ts';
+import type { Gatehouse } from './gatehouse.ts';
+import { token } from './grants/token.http.ts';
+import { identifyCaller } from './http/caller.ts';
+import { cors } from './http/cors.ts';
+import { createExpress } from './http/express.ts';
+import { gate } from './http/gate.http.ts';
+import { health, livez, readiness } from './http/health.http.ts';
+import { requestLog } from './http/log.ts';
+import { createRateLimits, type RateLimits } from './http/rate-limit.ts';
+import { createRateLimitStore } from './http/rate-limit-store.ts';
+import { mount, notFound, type Route } from './http/routes.ts';
+import { securityHeaders } from './http/security-headers.ts';
+import { sendError } from './http/send-error.ts';
+import { publicSettings } from './http/settings.http.ts';
+import { requestTimeout } from './http/timeout.ts';
+import { requireRole } from './roles/require-role.http.ts';
+import { requireAdmin, requireSession } from './sessions/bearer.http.ts';
+import { logout } from './sessions/logout.http.ts';
+
+export interface App {
+  app: Express;
+  /** From now on not ready. */
+  drain(): void;
+  /** Shares what was counted here with the other instances a last time. */
+  close(): Promise<void>;
+}
+
+/** The routes below `/auth/v1` and `/`. Exported for the tests that try something on every one of them. */
+export function authRoutes(gatehouse: Gatehouse, limit: RateLimits, version: string): Route[] {
+  const { settings } = gatehouse;
+  const user = requireSession(gatehouse);
+  const admin = requireAdmin(gatehouse);
+  return [
+    ['get', '/health', health(version)],
+    ['get', '/settings', publicSettings(settings)],
+    ['get', '/.well-known/jwks.json', jwks(gatehouse)],
+    ['get', '/.well-known/openid-configuration', openidConfiguration(gatehouse)],
+    ['get', '/.well-known/oauth-authorization-server', gate('feature_disabled', 'OAuth server is disabled')],
+
+    ['post', '/token', refusedAs('token_grant_failed'), limit.token, token(gatehouse)],
+    ['post', '/logout', refusedAs('logout_failed'), user, logout(gatehouse)],
+    ['get', '/admin{/*rest}', refusedAs('admin_request_failed'), admin, notFound],
+
+    ['get', '/audit/events', refusedAs('audit_read_failed'), requireRole(gatehouse, 'auditor'), listEvents(gatehouse)],
+    ['post', '/introspect', refusedAs('introspection_failed'), introspect(gatehouse)],
+  ];
+}
+
+export function createApp(gatehouse: Gatehouse, { version }: { version: string }): App {
+  const { settings, log, clock, backgroundDb } = gatehouse;
+  const store = createRateLimitStore({ db: backgroundDb, clock, log });
+  const limits = createRateLimits({ settings, clock, log }, store);
+  const ready = readiness(backgroundDb);
+
+  const app = createExpress(settings);
+  app.use(
+    identifyCaller(settings, clock),
+    requestLog(log),
+    requestTimeout(settings.api_max_request_duration),
+    securityHeaders(),
+    cors(settings),
+  );
+  mount(app, [
+    ['get', '/livez', livez],
+    ['get', '/readyz', ready.handler],
+  ]);
+  const routes = authRoutes(gatehouse, limits, version);
+  const prefixed = Router({ caseSensitive: true, strict: true });
+  mount(prefixed, routes);
+  app.use('/auth/v1', prefixed);
+  mount(app, routes);
+  app.use(notFound, recordRefusals(gatehouse), sendError(log));
+  return { app, drain: ready.drain, close: store.close };
+}

@@ -1,0 +1,58 @@
+/** POST /token?grant_type= (contract §2.3; RFC 6749 §4.3, §6): credentials for a session. */
+import type { Request, RequestHandler, Response } from 'express';
+import { AuthError } from '../errors.ts';
+import type { Gatehouse } from '../gatehouse.ts';
+import { requestAudience } from '../http/audience.ts';
+import { bodyOf, parseBody, secretText, text } from '../http/body.ts';
+import { occasionOf } from '../http/caller.ts';
+import { query } from '../http/query.ts';
+import { abortSignalOf } from '../http/timeout.ts';
+import { refreshSession } from '../sessions/refresh.ts';
+import { sendSession } from '../sessions/send-session.http.ts';
+import { phoneDigits } from '../users/address.ts';
+import { passwordGrant } from './password.ts';
+
+const passwordBody = bodyOf({ email: text, phone: text, password: secretText });
+const refreshBody = bodyOf({ refresh_token: secretText });
+
+export function token(gatehouse: Gatehouse): RequestHandler {
+  return (req, res) => {
+    switch (query(req, 'grant_type')) {
+      case 'password':
+        return byPassword(gatehouse, req, res);
+      case 'refresh_token':
+        return byRefreshToken(gatehouse, req, res);
+      default:
+        throw new AuthError('invalid_credentials', { message: 'unsupported_grant_type' });
+    }
+  };
+}
+
+async function byPassword(gatehouse: Gatehouse, req: Request, res: Response): Promise<void> {
+  const { email = '', phone = '', password = '' } = await parseBody(passwordBody, req);
+  const { settings } = gatehouse;
+  if (email && phone) {
+    throw new AuthError('validation_failed', {
+      message: 'Only an email address or phone number should be provided on login.',
+    });
+  }
+  if (!email && !phone) throw new AuthError('validation_failed', { message: 'missing email or phone' });
+  if (email && !settings.external_email_enabled) throw new AuthError('email_provider_disabled');
+  if (phone && !settings.external_phone_enabled) throw new AuthError('phone_provider_disabled');
+
+  const occasion = occasionOf(req);
+  // As GoTrue: what is no address is nobody's, and refused like one.
+  const address = email ? { email: email.toLowerCase() } : { phone: phoneDigits(phone) };
+  const signIn = { ...address, password, aud: requestAudience(req, settings) };
+  const { session, weak_password } = await passwordGrant(gatehouse, signIn, occasion, abortSignalOf(req));
+  await sendSession(res, gatehouse, session, occasion.now, { weak_password: weak_password ?? null });
+}
+
+async function byRefreshToken(gatehouse: Gatehouse, req: Request, res: Response): Promise<void> {
+  const { refresh_token = '' } = await parseBody(refreshBody, req);
+  const occasion = occasionOf(req);
+  const { session, reused } = await refreshSession(gatehouse, refresh_token, occasion);
+  res.setHeader('sb-auth-refresh-token-reuse', String(reused));
+  if (reused) res.setHeader('sb-auth-refresh-token-reuse-cause', 'fail-to-save');
+  await sendSession(res, gatehouse, session, occasion.now);
+}
