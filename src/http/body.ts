@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { AuthError } from '../errors.ts';
 
 const BODY_MAX_BYTES = 1_048_576;
-const METADATA_MAX_BYTES = 65_536;
+export const METADATA_MAX_BYTES = 65_536;
 /** Far below where jsonb, JSON.stringify or we ourselves run out of stack. */
 const METADATA_MAX_DEPTH = 100;
 
@@ -75,6 +75,12 @@ export async function parseBody<Body>({ members, shape }: BodySchema<Body>, req:
   const parsed = shape.safeParse(known);
   if (parsed.success) return parsed.data;
   throw new AuthError('bad_json', { reason: `${String(parsed.error.issues[0]?.path[0])} is of another type` });
+}
+
+/** The same where a request may do without a body. */
+export async function parseOptionalBody<Body>(schema: BodySchema<Body>, req: Request): Promise<Body | undefined> {
+  const hasBody = req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
+  return hasBody ? parseBody(schema, req) : undefined;
 }
 
 /**
