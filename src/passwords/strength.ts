@@ -1,4 +1,5 @@
 /** What a new password must be: GoTrue's rules and its words for them (contract §5), and a length that argon2id allows. */
+import type { Settings } from '../config.ts';
 import { AuthError } from '../errors.ts';
 
 /**
@@ -14,6 +15,14 @@ export interface PasswordRules {
   min_length: number;
   /** `PASSWORD_REQUIRED_CHARACTERS`: at least one character of each set. */
   required_characters: readonly string[];
+}
+
+/** What is asked of new passwords here. */
+export function passwordRules({
+  password_min_length,
+  password_required_characters,
+}: Pick<Settings, 'password_min_length' | 'password_required_characters'>): PasswordRules {
+  return { min_length: password_min_length, required_characters: password_required_characters };
 }
 
 /** The member `weak_password` of an answer. */
