@@ -3,7 +3,8 @@
  * that grant to third parties; this one is for the portal itself (docs/decisions/password-grant.md).
  */
 import { randomUUID } from 'node:crypto';
-import { occasionArgs, recordRefusal } from '../audit/record.ts';
+import { occasionArgs } from '../audit/record.sql.ts';
+import { recordRefusal } from '../audit/record.ts';
 import { decryptColumn } from '../db/column-encryption.ts';
 import { inTransaction } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
@@ -121,7 +122,8 @@ async function refuseRightPassword(
     const refusal = ((): AuthError => {
       if (locked) return new AuthError('invalid_credentials', { reason: 'right password; account locked' });
       if (!state || state.deleted) return new AuthError('invalid_credentials', { reason: 'deleted' });
-      if (!state.same_hash) return new AuthError('invalid_credentials', { reason: 'the password was changed meanwhile' });
+      if (!state.same_hash)
+        return new AuthError('invalid_credentials', { reason: 'the password was changed meanwhile' });
       if (state.banned) return new AuthError('user_banned');
       if (!state.confirmed) {
         return new AuthError(provider === 'email' ? 'email_not_confirmed' : 'phone_not_confirmed');

@@ -4,7 +4,8 @@
  * current token again; a token that was replayed ends its session.
  */
 import { createHash } from 'node:crypto';
-import { occasionArgs, record, recordRefusal } from '../audit/record.ts';
+import { occasionArgs } from '../audit/record.sql.ts';
+import { record, recordRefusal } from '../audit/record.ts';
 import { inTransaction, type Tx } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
@@ -67,7 +68,9 @@ async function refreshByCounter(
   return inTransaction(db, async (tx) => {
     const locked = await lock(tx, gatehouse, token.session_id, occasion);
     if (!locked || locked.refresh_token_hmac_key !== presented.refresh_token_hmac_key || locked.oauth_client_id) {
-      throw new AuthError('refresh_token_not_found', { reason: locked ? 'another kind of session' : 'session is gone' });
+      throw new AuthError('refresh_token_not_found', {
+        reason: locked ? 'another kind of session' : 'session is gone',
+      });
     }
     const behind = locked.refresh_token_counter - token.counter;
     const refusal = refusalBy(locked.verdict) ?? (behind < 0 ? fromTheFuture() : undefined);
@@ -119,7 +122,10 @@ async function refreshByLegacyToken(
     if (!known) throw new AuthError('refresh_token_not_found');
     if (known.session_id === null) {
       await deleteLegacyToken(tx, known);
-      return new AuthError('session_not_found', { status: 400, message: 'Invalid Refresh Token: No Valid Session Found' });
+      return new AuthError('session_not_found', {
+        status: 400,
+        message: 'Invalid Refresh Token: No Valid Session Found',
+      });
     }
     const session = await lock(tx, gatehouse, known.session_id, occasion);
     // Read again under the lock: whoever held it may have upgraded the session.
@@ -132,9 +138,7 @@ async function refreshByLegacyToken(
         ? currentAgain(tx, session, occasion)
         : replayed(tx, gatehouse, session, occasion);
     }
-    return isCurrent(token)
-      ? upgraded(tx, gatehouse, session, occasion)
-      : replayed(tx, gatehouse, session, occasion);
+    return isCurrent(token) ? upgraded(tx, gatehouse, session, occasion) : replayed(tx, gatehouse, session, occasion);
   });
 }
 
@@ -179,7 +183,12 @@ async function replayed(
     reason: ends ? 'replayed beyond the reuse interval: session ended' : 'replayed beyond the reuse interval',
   });
   const { session_id } = session;
-  const event = { action: 'refresh_token_reused', actor: actorOf(session), subject_id: session.id, session_id } as const;
+  const event = {
+    action: 'refresh_token_reused',
+    actor: actorOf(session),
+    subject_id: session.id,
+    session_id,
+  } as const;
   return recordRefusal(tx, refusal, event, occasion);
 }
 

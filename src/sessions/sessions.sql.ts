@@ -1,9 +1,9 @@
 /** auth.sessions with the rows that live and die with it: auth.mfa_amr_claims, auth.refresh_tokens. */
 import { type SQL, sql } from 'drizzle-orm';
-import { recorded } from '../audit/record.ts';
+import { recorded } from '../audit/record.sql.ts';
 import { arg, statement } from '../db/statement.ts';
-import { userColumns } from '../users/user-columns.sql.ts';
 import type { UserRow } from '../users/user.ts';
+import { userColumns } from '../users/user-columns.sql.ts';
 import { amrOf, type SessionVerdict, sessionVerdict } from './session-policy.sql.ts';
 
 /** One entry of the `amr` claim. `timestamp` is Unix seconds. */
@@ -187,8 +187,8 @@ export const deleteLegacyToken = statement<{ id: number }, never>(
 );
 
 /** Signs out: ends sessions of a user by GoTrue's scopes, with the event. */
-export const signOut = statement<Record<string, unknown>, never>(
-  'sign_out',
+export const deleteSessionsByScope = statement<Record<string, unknown>, never>(
+  'delete_sessions_by_scope',
   sql`
   with person as (
     select * from auth.users where id = ${arg('user_id')}::uuid),
