@@ -16,6 +16,7 @@ const catalogue = {
   email_provider_disabled: [422, 'Email logins are disabled'],
   feature_disabled: [404, 'Feature is disabled'],
   insufficient_aal: [401, 'AAL2 session is required to update email or password when MFA is enabled.'],
+  invalid_client: [401, 'Client authentication failed'],
   invalid_credentials: [400, 'Invalid login credentials'],
   no_authorization: [401, 'This endpoint requires a valid Bearer token'],
   not_admin: [403, 'User not allowed'],

@@ -17,6 +17,7 @@ const challenges: Partial<Record<string, string>> = {
   bad_jwt: 'Bearer error="invalid_token"',
   session_not_found: 'Bearer error="invalid_token"',
   insufficient_aal: 'Bearer error="insufficient_user_authentication"',
+  invalid_client: 'Basic realm="gatehouse", charset="UTF-8"',
 };
 
 /**
@@ -52,7 +53,10 @@ function sendRefusal(req: Request, res: Response, refusal: AuthError): void {
   if (challenge && !res.hasHeader('WWW-Authenticate')) res.setHeader('WWW-Authenticate', challenge);
   if (refusal.retry_after_seconds !== undefined) res.setHeader('Retry-After', Math.ceil(refusal.retry_after_seconds));
 
-  if (speaksVersion(req)) {
+  // What OAuth defines has OAuth's shape (RFC 6749 §5.2), whatever version the client speaks (contract §3.1).
+  if (error_code === 'invalid_client') {
+    sendJson(res, { error: error_code, error_description: message }, status);
+  } else if (speaksVersion(req)) {
     res.setHeader('X-Supabase-Api-Version', API_VERSION);
     if (!weak_password && status !== 500) res.setHeader('X-Sb-Error-Code', error_code);
     sendJson(res, { code: error_code, message, weak_password }, status);
