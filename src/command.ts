@@ -1,9 +1,10 @@
 /** A command of `gatehouse` as cli.ts finds and runs one: `gatehouse clients create portal-api`. */
 import { randomUUID } from 'node:crypto';
 import type { Actor } from './audit/events.ts';
-import type { Occasion } from './audit/record.ts';
+import type { Connection } from './config/connection.ts';
 import type { Secrets } from './config.ts';
 import type { Database } from './db/database.ts';
+import type { Occasion } from './http/caller.ts';
 
 export interface Command {
   /** The words it is called by: `migrate users`. */
@@ -18,8 +19,8 @@ export interface Command {
 export interface CommandIo {
   stdout: { write(text: string): unknown; isTTY?: boolean };
   stderr: { write(text: string): unknown };
-  /** Where gatehouse keeps its data, when that is known, and what it can decrypt. */
-  secrets: Pick<Secrets, 'database' | 'column_keys'>;
+  /** What gatehouse can decrypt. */
+  secrets: Pick<Secrets, 'column_keys'>;
   /** Who runs it, for the audit log: the name of the account on this machine. */
   operator: string;
   clock: () => Date;
@@ -30,6 +31,13 @@ export interface CommandIo {
    * @throws CommandFailure where there is none, or none that can be used
    */
   openDatabase(): Promise<OpenDatabase>;
+  /**
+   * How to connect to that database, whose schema is left as it is; undefined where there is none. What is started for the
+   * command ends with it.
+   *
+   * @throws CommandFailure where there is one that cannot be used
+   */
+  findDatabase(): Promise<Connection | undefined>;
 }
 
 export interface OpenDatabase {
