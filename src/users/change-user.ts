@@ -1,0 +1,99 @@
+/** PUT /admin/users/{user_id}: an administrator changes a user, at once and without a mail (contract §9.3). */
+import { record } from '../audit/record.ts';
+import { inTransaction } from '../db/database.ts';
+import { AuthError } from '../errors.ts';
+import type { Gatehouse } from '../gatehouse.ts';
+import { clearOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
+import { passwordRules, refuseUnfit } from '../passwords/strength.ts';
+import { endSessions } from '../sessions/sessions.ts';
+import { emailAddress, phoneNumber } from './address.ts';
+import { bannedUntil } from './ban-duration.ts';
+import { type AdministeredUser, type Administration, namesIn, roleOf } from './create-user.ts';
+import { emailIdentityData, phoneIdentityData } from './identity-data.ts';
+import { refuseOvergrown } from './metadata-size.ts';
+import { refuseOvertaken, refuseTaken } from './taken.ts';
+import type { ChangedUser } from './user.ts';
+import { findUser, lockUser, reviveUser, updateUser, upsertIdentity } from './users.sql.ts';
+
+/**
+ * Sets what the body names; `id`, `aud` and `password_hash` are ignored, as in GoTrue. A new password ends every session
+ * and takes back every pending token; a new address or its confirmation takes back the tokens, which prove the old one
+ * (contract appendix C, *fix*). A soft-deleted user who is given an address is one again, with nothing proven.
+ *
+ * @throws AuthError `user_not_found`; `validation_failed`, `weak_password` for what cannot be; `email_exists`,
+ *   `phone_exists` for what is somebody else's, with nothing changed
+ */
+export async function changeUser(
+  { db, passwords, settings }: Gatehouse,
+  id: string,
+  body: AdministeredUser,
+  { actor, occasion, signal }: Administration,
+): Promise<ChangedUser> {
+  const email = body.email ? emailAddress(body.email) : undefined;
+  const phone = body.phone ? phoneNumber(body.phone) : undefined;
+  const role = roleOf(body);
+  const banned_until = body.ban_duration
+    ? (bannedUntil(body.ban_duration, occasion.now)?.toISOString() ?? null)
+    : undefined;
+  if (body.password !== undefined) {
+    refuseUnfit(body.password, passwordRules(settings));
+    passwords.refuseWhenFull();
+  }
+  await refuseTaken(db, { email, phone, except: id });
+
+  const encrypted_password = body.password === undefined ? undefined : await passwords.hash(body.password, signal);
+
+  const now = occasion.now.toISOString();
+  const { email_confirm = false, phone_confirm = false } = body;
+  return inTransaction(db, async (tx) => {
+    const [before] = await lockUser(tx, { id });
+    if (!before) throw new AuthError('user_not_found');
+    if (before.deleted_at && (email || phone)) await reviveUser(tx, { id });
+
+    const confirmsEmail = email_confirm && Boolean(email ?? before.email);
+    const confirmsPhone = phone_confirm && Boolean(phone ?? before.phone);
+    const change = updateUser(
+      tx,
+      id,
+      {
+        role,
+        email,
+        phone,
+        encrypted_password,
+        email_confirmed_at: confirmsEmail ? now : undefined,
+        phone_confirmed_at: confirmsPhone ? now : undefined,
+        app_metadata: body.app_metadata,
+        user_metadata: confirmsEmail ? { email_verified: true, ...body.user_metadata } : body.user_metadata,
+        banned_until,
+        is_anonymous: (email && email_confirm) || (phone && phone_confirm) ? false : undefined,
+      },
+      now,
+    );
+    await refuseOvertaken(change);
+    if (email) {
+      const identity_data = emailIdentityData(id, email, email_confirm);
+      const changed = { email, email_verified: email_confirm };
+      await upsertIdentity(tx, { user_id: id, provider: 'email', identity_data, changed, now });
+    }
+    if (phone) {
+      const identity_data = phoneIdentityData(id, phone, phone_confirm);
+      const changed = { phone, phone_verified: phone_confirm };
+      await upsertIdentity(tx, { user_id: id, provider: 'phone', identity_data, changed, now });
+    }
+    if (encrypted_password) await endSessions(tx, id);
+    const isOtherAddress = (email && email !== before.email) || (phone && phone !== before.phone);
+    if (encrypted_password || isOtherAddress || confirmsEmail || confirmsPhone) await clearOneTimeTokens(tx, id);
+
+    const [after] = await findUser(tx, { id });
+    if (!after) throw new Error('who is locked is there');
+    refuseOvergrown({ before, after });
+    const details = { user_id: id, user_email: after.email ?? '', user_phone: after.phone ?? '' };
+    const remarks = { set: namesIn(body), ...(role && { role }) };
+    await record(
+      tx,
+      { action: 'user_modified', outcome: 'success', actor, subject_id: id, details, remarks },
+      occasion,
+    );
+    return { before, after };
+  });
+}

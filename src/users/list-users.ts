@@ -1,0 +1,49 @@
+/** GET /admin/users: the users of an audience, page by page (contract §9.1). */
+import type { Database } from '../db/database.ts';
+import { AuthError } from '../errors.ts';
+import type { Page } from '../http/paging.ts';
+import type { UserRow } from './user.ts';
+import { countUsers, listUsersOf } from './users.sql.ts';
+
+export interface UserListing {
+  aud: string;
+  /** A part of the address, or of the full name whatever its case. */
+  filter: string | undefined;
+  ascending: boolean;
+  page: Page;
+}
+
+/** Soft-deleted users are listed too; identities and factors are not. */
+export async function listUsers(
+  db: Database,
+  { aud, filter, ascending, page: { limit, offset } }: UserListing,
+): Promise<{ total: number; users: UserRow[] }> {
+  const [users, [count]] = await Promise.all([
+    listUsersOf(db, { aud, filter, ascending, limit, offset }),
+    countUsers(db, { aud, filter }),
+  ]);
+  return { users, total: count?.total ?? 0 };
+}
+
+/**
+ * Whether `sort` asks for the oldest first. There is one field to sort by, newest first unless it says otherwise.
+ *
+ * @throws AuthError `validation_failed` for another field or direction
+ */
+export function isAscending(sort: string | undefined): boolean {
+  if (sort === undefined) return false;
+  const [field = '', ...rest] = sort.split(' ');
+  const direction = rest.join(' ');
+  if (field !== 'created_at') throw refused(`bad field for sort '${shown(field)}'`);
+  if (rest.length > 0 && !/^(?:asc|desc)$/i.test(direction)) {
+    throw refused(`bad direction for sort '${shown(direction)}', only 'asc' and 'desc' allowed`);
+  }
+  return direction.toLowerCase() === 'asc';
+}
+
+/** As much of a word as shows which one is meant. */
+const shown = (word: string) => word.slice(0, 32);
+
+function refused(complaint: string): AuthError {
+  return new AuthError('validation_failed', { message: `Bad Sort Parameters: ${complaint}` });
+}
