@@ -3,7 +3,6 @@
  * the route's line.
  */
 import type { Request, RequestHandler } from 'express';
-import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import { requestAudience } from '../http/audience.ts';
 import { bodyOf, flag, metadata, parseBody, parseOptionalBody, secretText, text } from '../http/body.ts';
@@ -16,9 +15,8 @@ import { administratorOf } from '../sessions/bearer.http.ts';
 import { changeUser } from './change-user.ts';
 import { type Administration, createUser } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
-import { isAscending, listUsers } from './list-users.ts';
+import { isAscending, listUsers, readUser } from './read-users.ts';
 import { changedUserJson, createdUserJson, type UserRow, userJson } from './user.ts';
-import { findUser } from './users.sql.ts';
 
 const administeredUser = bodyOf({
   id: text,
@@ -37,25 +35,16 @@ const administeredUser = bodyOf({
 
 const deletion = bodyOf({ should_soft_delete: flag });
 
-/** No other spelling of an id is looked up (CVE-2025-48370). */
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 const ofPath = Symbol('user of the path');
 type Known = Request & { [ofPath]?: UserRow };
 
 /**
- * Reads the user that the path names, before anything is asked of the body or the method: 404 `validation_failed` for
- * what is no id, 404 `user_not_found` for nobody's.
+ * Reads the user that the path names, before anything is asked of the body or the method: what is no id and whom nobody
+ * knows is 404.
  */
-export function findUserOfPath({ db }: Gatehouse): RequestHandler<{ user_id: string }> {
-  return async (req, _res, next) => {
-    const { user_id } = req.params;
-    if (!UUID.test(user_id)) {
-      throw new AuthError('validation_failed', { status: 404, message: 'user_id must be an UUID' });
-    }
-    const [user] = await findUser(db, { id: user_id });
-    if (!user) throw new AuthError('user_not_found');
-    (req as unknown as Known)[ofPath] = user;
+export function findUserOfPath({ db }: Gatehouse): RequestHandler {
+  return async (req: Known, _res, next) => {
+    req[ofPath] = await readUser(db, String(req.params.user_id));
     next();
   };
 }

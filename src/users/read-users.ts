@@ -1,9 +1,9 @@
-/** GET /admin/users: the users of an audience, page by page (contract §9.1). */
+/** GET /admin/users, GET /admin/users/{user_id}: the users of an audience page by page, and one (contract §9.1, §9.3). */
 import type { Database } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
 import type { Page } from '../http/paging.ts';
 import type { UserRow } from './user.ts';
-import { countUsers, listUsersOf } from './users.sql.ts';
+import { countUsers, findUser, listUsersOf } from './users.sql.ts';
 
 export interface UserListing {
   aud: string;
@@ -23,6 +23,21 @@ export async function listUsers(
     countUsers(db, { aud, filter }),
   ]);
   return { users, total: count?.total ?? 0 };
+}
+
+/** No other spelling of an id is looked up (CVE-2025-48370). */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * The user of this id, deleted softly or not.
+ *
+ * @throws AuthError 404 `validation_failed` for what is no id, 404 `user_not_found` for nobody's
+ */
+export async function readUser(db: Database, id: string): Promise<UserRow> {
+  if (!UUID.test(id)) throw new AuthError('validation_failed', { status: 404, message: 'user_id must be an UUID' });
+  const [user] = await findUser(db, { id });
+  if (!user) throw new AuthError('user_not_found');
+  return user;
 }
 
 /**
