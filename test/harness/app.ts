@@ -7,6 +7,7 @@ import supertest from 'supertest';
 import { createApp } from '../../src/app.ts';
 import { readConfig, type Settings } from '../../src/config.ts';
 import { createGatehouse, type Gatehouse } from '../../src/gatehouse.ts';
+import type { Route } from '../../src/http/routes.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import { createPasswords } from '../../src/passwords/passwords.ts';
 import { memoryLog } from '../http/small-app.ts';
@@ -22,6 +23,7 @@ export const CHEAP_ARGON2 = { memory_kib: 64, passes: 1, lanes: 1 };
 export interface TestApp {
   gatehouse: Gatehouse;
   app: Express;
+  routes: readonly Route[];
   /** Listens on a loopback port with keep-alive, so that what races does so on connections of its own. */
   url: string;
   server: Server;
@@ -72,7 +74,7 @@ export async function startApp(options: StartOptions = {}): Promise<TestApp> {
     clock: clock.now,
     passwords: await createPasswords({ concurrency: 2, argon2_cost: CHEAP_ARGON2, refusal_floor_ms: 0 }),
   });
-  const { app, drain, close } = createApp(gatehouse, { version: 'test' });
+  const { app, routes, drain, close } = createApp(gatehouse, { version: 'test' });
   const server = createHttpServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -80,6 +82,7 @@ export async function startApp(options: StartOptions = {}): Promise<TestApp> {
   return {
     gatehouse,
     app,
+    routes,
     url,
     server,
     request: supertest(url),
@@ -144,13 +147,6 @@ export function auditRowsOf(
   return auditRows(database, request_id);
 }
 
-interface Countable extends pg.PoolClient {
-  connection: {
-    on(message: 'commandComplete', listener: (message: { text: string }) => void): void;
-    on(message: 'errorMessage', listener: () => void): void;
-  };
-}
-
 const watched = new WeakMap<pg.PoolClient, (statement: string) => void>();
 
 /**
@@ -162,7 +158,7 @@ export async function statementsDuring(gatehouse: Pick<Gatehouse, 'db'>, work: (
   const pool = gatehouse.db.$client;
   const watch = (client: pg.PoolClient) => {
     if (!watched.has(client)) {
-      const { connection } = client as Countable;
+      const { connection } = client as pg.PoolClient & pg.Client;
       connection.on('commandComplete', ({ text }) => watched.get(client)?.(text));
       connection.on('errorMessage', () => watched.get(client)?.('ERROR'));
     }
