@@ -1,6 +1,6 @@
 /** `gatehouse migrate users`: carries users, hashes and live sessions over from a Supabase database. */
 import { parseArgs } from 'node:util';
-import type { CommandIo } from '../command.ts';
+import { CommandFailure, type CommandIo } from '../command.ts';
 import { type Connection, connectionFromUrl } from '../config/connection.ts';
 import { Unfit } from '../config/values.ts';
 import { exitCodes, MigrationFailure } from './failure.ts';
@@ -17,7 +17,7 @@ export const help = `gatehouse migrate users --from URL [--to URL] [--apply | --
   role "postgres" may read them. Without --apply it only looks and says what it would do.
 
   --from URL   the Supabase database (postgres://postgres:…@db.….supabase.co:5432/postgres)
-  --to URL     the database of gatehouse; DATABASE_URL when left out
+  --to URL     the database of gatehouse; DATABASE_URL, or that of "npm start", when left out
   --apply      do it: in one transaction, proven equal before it is committed. Run it again to follow the source.
   --verify     compare every row and column again, and name what differs; changes nothing
   --json       one JSON object per line instead of text
@@ -25,7 +25,7 @@ export const help = `gatehouse migrate users --from URL [--to URL] [--apply | --
   Exit codes: 0 done, 1 fault, 2 usage, 3 source, 4 target, 5 a side went away, 6 not equal, 7 done but rows were changed
   on both sides, 8 another migration is at work. Unless it is 0 or 7, nothing was changed.`;
 
-type MigrateIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'operator'>;
+type MigrateIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'operator' | 'findDatabase'>;
 
 /** Runs the command and resolves to its exit code. */
 export async function run(args: string[], io: MigrateIo): Promise<number> {
@@ -39,7 +39,7 @@ export async function run(args: string[], io: MigrateIo): Promise<number> {
     if (!values.from) throw new MigrationFailure('usage', 'Say where the users are: --from postgres://…');
     if (values.apply && values.verify) throw new MigrationFailure('usage', 'Choose one of --apply and --verify.');
     const source = connection('--from', values.from);
-    const target = values.to ? connection('--to', values.to) : io.secrets.database;
+    const target = values.to ? connection('--to', values.to) : await io.findDatabase();
     if (!target) throw new MigrationFailure('usage', 'Say where they go: --to postgres://… or DATABASE_URL.');
     for (const { weakness } of [source, target]) if (weakness) io.stderr.write(`warning: ${weakness}\n`);
 
@@ -54,9 +54,9 @@ export async function run(args: string[], io: MigrateIo): Promise<number> {
     const report = await migrateUsers(source, target, { apply, onEvent, decryption_key_ids, operator: io.operator });
     return report.conflicts.length > 0 ? exitCodes.conflicts : exitCodes.done;
   } catch (error) {
-    if (!(error instanceof MigrationFailure)) throw error;
+    if (!(error instanceof MigrationFailure || error instanceof CommandFailure)) throw error;
     io.stderr.write(`${error.message}\n`);
-    return exitCodes[error.kind];
+    return error instanceof MigrationFailure ? exitCodes[error.kind] : error.exitCode;
   }
 }
 

@@ -33,8 +33,9 @@ async function gatehouse(args: string[], { isTTY = false } = {}) {
   const code = await run(args, {
     stdout: { write: (text) => (stdout += text), isTTY },
     stderr: { write: (text) => (stderr += text) },
-    secrets: { database: connectionFromUrl(target.url), column_keys: new Map([['held-key', Buffer.alloc(32)]]) },
+    secrets: { column_keys: new Map([['held-key', Buffer.alloc(32)]]) },
     operator: 'ops@example.com',
+    findDatabase: async () => connectionFromUrl(target.url),
   });
   return { code, stdout, stderr };
 }
