@@ -17,9 +17,8 @@ import { canonicalAddress, occasionOf } from '../http/caller.ts';
 import { sendJson } from '../http/send-json.ts';
 import { signedInOf } from '../sessions/bearer.http.ts';
 import { actorOf } from '../users/user.ts';
-import type { EventFilters } from './events.sql.ts';
 import { actions } from './events.ts';
-import { type Question, readTrail } from './trail.ts';
+import { type EventFilters, type Question, readTrail } from './trail.ts';
 
 const LIMIT = 50;
 const LIMIT_MAX = 1000;
@@ -137,7 +136,7 @@ const TIME = /^(?!0000)(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-](?
 
 /** The time as it was written, if there is such a time: JavaScript takes the 30th of February for the 2nd of March. */
 function rfc3339(text: string): string | undefined {
-  const [, date = ''] = TIME.exec(text) ?? [];
-  if (Number.isNaN(Date.parse(text)) || !new Date(`${date}T00:00:00Z`).toISOString().startsWith(date)) return undefined;
-  return text;
+  const [, date] = TIME.exec(text) ?? [];
+  if (date === undefined || Number.isNaN(Date.parse(text))) return undefined;
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date) ? text : undefined;
 }

@@ -8,6 +8,8 @@ import { type EventFilters, listTrail, type Order, type TrailEvent } from './eve
 import type { Actor } from './events.ts';
 import { record } from './record.ts';
 
+export type { EventFilters } from './events.sql.ts';
+
 const DEFAULT_SPAN_SECONDS = 24 * 3600;
 
 /** What an auditor asks. */
