@@ -8,7 +8,7 @@ import { listEvents } from './audit/events.http.ts';
 import { recordRefusals, refusedAs } from './audit/refusals.http.ts';
 import { introspect } from './clients/introspect.http.ts';
 import type { Gatehouse } from './gatehouse.ts';
-import { token } from './grants/token.http.ts';
+import { refusedGrant, token } from './grants/token.http.ts';
 import { identifyCaller } from './http/caller.ts';
 import { cors } from './http/cors.ts';
 import { createExpress } from './http/express.ts';
@@ -25,20 +25,32 @@ import { requestTimeout } from './http/timeout.ts';
 import { requireRole } from './roles/require-role.http.ts';
 import { requireAdmin, requireSession } from './sessions/bearer.http.ts';
 import { logout } from './sessions/logout.http.ts';
+import {
+  changeAnyUser,
+  createAnyUser,
+  deleteAnyUser,
+  findUserOfPath,
+  listAllUsers,
+  readAnyUser,
+} from './users/admin-users.http.ts';
+import { changeOwnAccount, readOwnUser } from './users/own-user.http.ts';
 
 export interface App {
   app: Express;
+  /** What is below `/auth/v1` and `/`, for tests that try something on every route there is. */
+  routes: readonly Route[];
   /** From now on not ready. */
   drain(): void;
   /** Shares what was counted here with the other instances a last time. */
   close(): Promise<void>;
 }
 
-/** The routes below `/auth/v1` and `/`. Exported for the tests that try something on every one of them. */
-export function authRoutes(gatehouse: Gatehouse, limit: RateLimits, version: string): Route[] {
+function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): Route[] {
   const { settings } = gatehouse;
   const user = requireSession(gatehouse);
-  const admin = requireAdmin(gatehouse);
+  const auditor = requireRole(gatehouse, 'auditor');
+  const admin = [refusedAs('admin_request_failed'), requireAdmin(gatehouse)] as const;
+  const userOfPath = findUserOfPath(gatehouse);
   return [
     ['get', '/health', health(version)],
     ['get', '/settings', publicSettings(settings)],
@@ -46,11 +58,24 @@ export function authRoutes(gatehouse: Gatehouse, limit: RateLimits, version: str
     ['get', '/.well-known/openid-configuration', openidConfiguration(gatehouse)],
     ['get', '/.well-known/oauth-authorization-server', gate('feature_disabled', 'OAuth server is disabled')],
 
-    ['post', '/token', refusedAs('token_grant_failed'), limit.token, token(gatehouse)],
+    ['post', '/token', refusedAs(refusedGrant), limit.token, token(gatehouse)],
     ['post', '/logout', refusedAs('logout_failed'), user, logout(gatehouse)],
-    ['get', '/admin{/*rest}', refusedAs('admin_request_failed'), admin, notFound],
 
-    ['get', '/audit/events', refusedAs('audit_read_failed'), requireRole(gatehouse, 'auditor'), listEvents(gatehouse)],
+    ['get', '/user{/}', refusedAs('user_read_failed'), user, readOwnUser],
+    ['put', '/user{/}', refusedAs('user_modify_failed'), user, limit.user, changeOwnAccount(gatehouse)],
+    ['otherwise', '/user{/}', refusedAs('request_failed'), user],
+    ['otherwise', '/user/*rest', refusedAs('request_failed'), user, notFound],
+
+    ['get', '/admin/users{/}', ...admin, listAllUsers(gatehouse)],
+    ['post', '/admin/users{/}', ...admin, createAnyUser(gatehouse)],
+    ['otherwise', '/admin/users{/}', ...admin],
+    ['get', '/admin/users/:user_id{/}', ...admin, userOfPath, readAnyUser],
+    ['put', '/admin/users/:user_id{/}', ...admin, userOfPath, changeAnyUser(gatehouse)],
+    ['delete', '/admin/users/:user_id{/}', ...admin, userOfPath, deleteAnyUser(gatehouse)],
+    ['otherwise', '/admin/users/:user_id{/}', ...admin, userOfPath],
+    ['otherwise', '/admin{/*rest}', ...admin, notFound],
+
+    ['get', '/audit/events', refusedAs('audit_read_failed'), user, auditor, listEvents(gatehouse)],
     ['post', '/introspect', refusedAs('introspection_failed'), introspect(gatehouse)],
   ];
 }
@@ -73,11 +98,11 @@ export function createApp(gatehouse: Gatehouse, { version }: { version: string }
     ['get', '/livez', livez],
     ['get', '/readyz', ready.handler],
   ]);
-  const routes = authRoutes(gatehouse, limits, version);
+  const routes = routeTable(gatehouse, limits, version);
   const prefixed = Router({ caseSensitive: true, strict: true });
   mount(prefixed, routes);
   app.use('/auth/v1', prefixed);
   mount(app, routes);
   app.use(notFound, recordRefusals(gatehouse), sendError(log));
-  return { app, drain: ready.drain, close: store.close };
+  return { app, routes, drain: ready.drain, close: store.close };
 }

@@ -87,6 +87,7 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
 /** Cores and threads are shared by the workers of this machine. */
 function measuredPasswords({ hash_concurrency, hash_queue_budget, web_concurrency }: Settings): Promise<Passwords> {
   const cores = Math.max(1, Math.floor((hash_concurrency ?? availableParallelism()) / web_concurrency));
+  // biome-ignore lint/style/noProcessEnv: a variable of libuv, which reads it itself; no setting of ours
   const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
   return createPasswords({
     concurrency: hashConcurrency(cores, threads),

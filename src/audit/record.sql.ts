@@ -32,7 +32,7 @@ export interface RecordedColumns {
   session_id: SQL;
   /** GoTrue's `traits`, as jsonb. */
   details?: SQL;
-  /** Our own particulars, as jsonb; may be null. */
+  /** Our own particulars, as jsonb; members that are null are left out. */
   remarks?: SQL;
 }
 
@@ -49,7 +49,7 @@ export function recorded(from: SQL, { action, user, session_id, details, remarks
       select ${arg('event_id')}::uuid, ${arg('now')}::timestamptz, ${name}, 'success', ${user}.id, ${user}.role,
              ${user}.id, ${session_id}, ${arg('ip')}::inet, ${arg('user_agent')}::text, ${arg('request_id')}::text,
              ${arg('method')}::text, ${arg('path')}::text,
-             ${details ?? sql`'{}'::jsonb`} || coalesce(${remarks ?? sql`null`}::jsonb, '{}')
+             ${details ?? sql`'{}'::jsonb`} || jsonb_strip_nulls(${remarks ?? sql`'{}'::jsonb`})
         from ${from}),
     entry as (
       insert into auth.audit_log_entries (instance_id, id, payload, created_at, ip_address)

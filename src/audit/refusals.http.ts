@@ -20,10 +20,10 @@ const refusedAction = Symbol('refused action');
 const party = Symbol('party');
 type Noted = Request & { [refusedAction]?: RefusedAction; [party]?: Party };
 
-/** On a route's line: what its refusals are called. */
-export function refusedAs(action: RefusedAction): RequestHandler {
+/** On a route's line: what its refusals are called; by the request, where the route has several doors. */
+export function refusedAs(action: RefusedAction | ((req: Request) => RefusedAction)): RequestHandler {
   return (req: Noted, _res, next) => {
-    req[refusedAction] = action;
+    req[refusedAction] = typeof action === 'string' ? action : action(req);
     next();
   };
 }

@@ -25,6 +25,17 @@ export async function inTransaction<T>(db: Database, work: (tx: Tx) => Promise<T
   return result;
 }
 
+/** Whether the database answers in time. */
+export async function answersWithin(db: Database, milliseconds: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, milliseconds, false);
+  const answered = db.$client.query('select 1').then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([answered, late]).finally(() => clearTimeout(timer));
+}
+
 async function committed<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await db.$client.connect();
   let lost: Error | undefined;

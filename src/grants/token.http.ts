@@ -1,5 +1,6 @@
 /** POST /token?grant_type= (contract §2.3; RFC 6749 §4.3, §6): credentials for a session. */
 import type { Request, RequestHandler, Response } from 'express';
+import type { RefusedAction } from '../audit/events.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import { requestAudience } from '../http/audience.ts';
@@ -14,6 +15,13 @@ import { passwordGrant } from './password.ts';
 
 const passwordBody = bodyOf({ email: text, phone: text, password: secretText });
 const refreshBody = bodyOf({ refresh_token: secretText });
+
+/** What a refusal is called in the audit log. */
+export function refusedGrant(req: Request): RefusedAction {
+  const grant_type = query(req, 'grant_type');
+  if (grant_type === 'password') return 'login_failed';
+  return grant_type === 'refresh_token' ? 'token_refresh_failed' : 'token_grant_failed';
+}
 
 export function token(gatehouse: Gatehouse): RequestHandler {
   return (req, res) => {

@@ -2,9 +2,8 @@
  * GET /health (contract §2.2), and for whoever runs us: GET /livez, the process answers; GET /readyz, it should be
  * sent requests.
  */
-import { sql } from 'drizzle-orm';
 import type { RequestHandler } from 'express';
-import type { Database } from '../db/database.ts';
+import { answersWithin, type Database } from '../db/database.ts';
 import { sendJson } from './send-json.ts';
 
 const PING_TIMEOUT_MS = 1_000;
@@ -34,7 +33,7 @@ export function readiness(db: Database): Readiness {
     },
     handler: async (_req, res) => {
       // However many ask at once, the database is asked once.
-      ping ??= answers(db).finally(() => {
+      ping ??= answersWithin(db, PING_TIMEOUT_MS).finally(() => {
         ping = undefined;
       });
       const databaseAnswers = await ping;
@@ -43,14 +42,4 @@ export function readiness(db: Database): Readiness {
       sendJson(res, { status: 'ready' });
     },
   };
-}
-
-async function answers(db: Database): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(resolve, PING_TIMEOUT_MS, false);
-  const answered = db.execute(sql`select 1`).then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([answered, late]).finally(() => clearTimeout(timer));
 }

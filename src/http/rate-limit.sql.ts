@@ -47,3 +47,23 @@ export const deleteUnspentRateLimits = statement<{ now: string }, never>(
                   limit 10000
                     for update skip locked)`,
 );
+
+/**
+ * Spends one of a budget that all instances share, exactly: no row where that would take it beyond `allowance_ms` after
+ * `from`. The row stays locked until the transaction ends, so this comes last in it.
+ */
+export const spendFromBudget = statement<
+  { key: string; from: string; cost_ms: number; allowance_ms: number },
+  { key: string }
+>(
+  'spend_from_budget',
+  sql`
+  insert into gatehouse.rate_limits as shared (key, spent_until)
+  values (${arg('key')}::text, ${arg('from')}::timestamptz + ${arg('cost_ms')}::float8 * interval '1 millisecond')
+      on conflict (key) do update
+     set spent_until = greatest(shared.spent_until, ${arg('from')}::timestamptz)
+                     + ${arg('cost_ms')}::float8 * interval '1 millisecond'
+   where greatest(shared.spent_until, ${arg('from')}::timestamptz) + ${arg('cost_ms')}::float8 * interval '1 millisecond'
+         <= ${arg('from')}::timestamptz + ${arg('allowance_ms')}::float8 * interval '1 millisecond'
+  returning key`,
+);

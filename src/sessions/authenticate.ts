@@ -68,9 +68,7 @@ export async function authenticateAdministrator(
   identify: Identify,
 ): Promise<Administrator> {
   const claims = await verifyAccessToken(gatehouse, access_token, now);
-  return claims.sub
-    ? administratingUser(gatehouse, claims, now, identify)
-    : serviceKey(gatehouse, claims, identify);
+  return claims.sub ? administratingUser(gatehouse, claims, now, identify) : serviceKey(gatehouse, claims, identify);
 }
 
 function serviceKey({ settings }: Gatehouse, claims: AccessTokenClaims, identify: Identify): Administrator {

@@ -2,8 +2,7 @@
 import type { Response } from 'express';
 import type { Gatehouse } from '../gatehouse.ts';
 import { sendJson } from '../http/send-json.ts';
-import { tokenResponse } from './session-response.ts';
-import type { SessionRow } from './sessions.sql.ts';
+import { type SessionRow, tokenResponse } from './session-response.ts';
 
 /** @param extra members of the answer that only this grant has */
 export async function sendSession(
