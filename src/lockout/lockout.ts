@@ -10,7 +10,7 @@ import { createHmac } from 'node:crypto';
 import { type Occasion, record } from '../audit/record.ts';
 import type { Tx } from '../db/database.ts';
 import type { Gatehouse } from '../gatehouse.ts';
-import { type AttemptArgs, countFailure, lockAttempt } from './attempts.sql.ts';
+import { type AttemptArgs, countFailure, forgetAttempts, lockAttempt } from './attempts.sql.ts';
 
 /** What is guessed at. Passwords have one count per account, wherever they are asked for. */
 export type AttemptKind = 'password' | 'otp' | 'nonce';
@@ -54,4 +54,9 @@ export async function recordFailure(
   if (!attempt?.locks) return;
   const remarks = { kind: args.kind, attempts: attempt.attempts };
   await record(tx, { action: 'account_locked', outcome: 'failure', subject_id, remarks }, occasion);
+}
+
+/** Somebody got in: what was counted against the account is forgotten. */
+export async function forgetFailures(tx: Tx, { kind, subject }: AttemptArgs): Promise<void> {
+  await forgetAttempts(tx, { kind, subject });
 }

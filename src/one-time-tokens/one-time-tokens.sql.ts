@@ -5,7 +5,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { arg, statement } from '../db/statement.ts';
 
-/** What a token proves, in GoTrue's names; each but the last two has a column of its own in auth.users. */
+/** What a token proves, in GoTrue's names. */
 export type OneTimeTokenType =
   | 'confirmation_token'
   | 'recovery_token'
@@ -24,7 +24,7 @@ export interface OneTimeToken {
   sent_at: string | null;
 }
 
-const TOKENS = [
+export const TOKENS = [
   'confirmation_token',
   'recovery_token',
   'email_change_token_new',
@@ -32,6 +32,8 @@ const TOKENS = [
   'phone_change_token',
   'reauthentication_token',
 ] as const;
+
+export type OneTimeTokenColumn = (typeof TOKENS)[number];
 
 /** Expirations and mail frequencies are counted from these. */
 const CLOCKS = {
@@ -160,13 +162,23 @@ export const deleteOneTimeToken = statement<
   returning u.id as user_id`,
 );
 
-/** Takes all tokens of a user away, and stops their clocks too where `clocks` says so. */
-export const deleteTokensOf = statement<{ user_id: string; clocks: boolean }, never>(
+/** Takes a user's tokens of these types away, and stops the clocks of all mails where `clocks` says so. */
+export const deleteTokensOf = statement<
+  { user_id: string; token_types: readonly OneTimeTokenColumn[]; clocks: boolean },
+  never
+>(
   'delete_one_time_tokens_of_user',
   sql`
-  with gone as (delete from auth.one_time_tokens where user_id = ${arg('user_id')}::uuid)
+  with gone as (
+    delete from auth.one_time_tokens
+     where user_id = ${arg('user_id')}::uuid and token_type::text = any(${arg('token_types')}::text[]))
   update auth.users as u
-     set ${list(TOKENS.map((column) => sql`${sql.raw(column)} = ''`))},
+     set ${list(
+       TOKENS.map((column) => {
+         const name = sql.raw(column);
+         return sql`${name} = case when ${text(column)} = any(${arg('token_types')}::text[]) then '' else u.${name} end`;
+       }),
+     )},
          ${list(
            Object.keys(CLOCKS).map((column) => {
              const name = sql.raw(column);

@@ -24,6 +24,7 @@ import {
   lockRecipients,
   type OneTimeToken,
   type OneTimeTokenType,
+  TOKENS,
 } from './one-time-tokens.sql.ts';
 
 export type { OneTimeToken, OneTimeTokenType };
@@ -135,12 +136,21 @@ export async function consumeOneTimeToken(
 
 /** A proof was given: every other pending token of the user dies, link and code. The clocks of the mails run on. */
 export async function spendOneTimeTokens(tx: Tx, user_id: string): Promise<void> {
-  await deleteTokensOf(tx, { user_id, clocks: false });
+  await deleteTokensOf(tx, { user_id, token_types: TOKENS, clocks: false });
+}
+
+/** Tokens of these types are taken back. The clocks of the mails run on. */
+export async function withdrawOneTimeTokens(
+  tx: Tx,
+  user_id: string,
+  token_types: readonly OneTimeTokenType[],
+): Promise<void> {
+  await deleteTokensOf(tx, { user_id, token_types, clocks: false });
 }
 
 /** What was pending is taken back: every token of the user, link and code, and when it was sent. */
 export async function clearOneTimeTokens(tx: Tx, user_id: string): Promise<void> {
-  await deleteTokensOf(tx, { user_id, clocks: true });
+  await deleteTokensOf(tx, { user_id, token_types: TOKENS, clocks: true });
 }
 
 /** As many digits as the setting says, each of them as likely as any other to one part in 10^9. */

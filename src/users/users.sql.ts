@@ -180,6 +180,15 @@ export async function updateUser(tx: Tx, id: string, change: UserChange, now: st
   await update(tx, { ...change, id, now, sets_ban: change.banned_until !== undefined });
 }
 
+/** Notes the address that a locked user wants to change to; nothing of it is confirmed. */
+export const setEmailChange = statement<{ id: string; email: string; now: string }, never>(
+  'set_email_change',
+  sql`
+  update auth.users
+     set email_change = ${arg('email')}::text, email_change_confirm_status = 0, updated_at = ${arg('now')}::timestamptz
+   where id = ${arg('id')}::uuid`,
+);
+
 /**
  * Gives an unproven sign-up the password and metadata of a later one, in the row and in its identity.
  * `identity_data` is both: GoTrue keeps the identity's members in `user_metadata` (contract §2.3).
