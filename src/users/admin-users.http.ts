@@ -70,9 +70,7 @@ export function createAnyUser(gatehouse: Gatehouse): RequestHandler {
   };
 }
 
-export function readAnyUser(): RequestHandler {
-  return (req, res) => sendJson(res, userJson(userOfPath(req)));
-}
+export const readAnyUser: RequestHandler = (req, res) => sendJson(res, userJson(userOfPath(req)));
 
 export function changeAnyUser(gatehouse: Gatehouse): RequestHandler {
   return async (req, res) => {
