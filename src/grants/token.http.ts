@@ -4,7 +4,7 @@ import type { RefusedAction } from '../audit/events.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import { requestAudience } from '../http/audience.ts';
-import { bodyOf, parseBody, secretText, text } from '../http/body.ts';
+import { bodyOf, isForm, parseBody, parseForm, secretText, text } from '../http/body.ts';
 import { occasionOf } from '../http/caller.ts';
 import { query } from '../http/query.ts';
 import { abortSignalOf } from '../http/timeout.ts';
@@ -24,8 +24,10 @@ export function refusedGrant(req: Request): RefusedAction {
 }
 
 export function token(gatehouse: Gatehouse): RequestHandler {
-  return (req, res) => {
-    switch (query(req, 'grant_type')) {
+  return async (req, res) => {
+    // GoTrue finds it in a form as well, whose members it then reads as JSON: such a body is empty to it.
+    const grant_type = query(req, 'grant_type') ?? (isForm(req) ? (await parseForm(req)).get('grant_type') : undefined);
+    switch (grant_type) {
       case 'password':
         return byPassword(gatehouse, req, res);
       case 'refresh_token':

@@ -83,6 +83,10 @@ export async function parseOptionalBody<Body>(schema: BodySchema<Body>, req: Req
   return hasBody ? parseBody(schema, req) : undefined;
 }
 
+export function isForm(req: Request): boolean {
+  return /^application\/x-www-form-urlencoded\b/i.test(req.headers['content-type'] ?? '');
+}
+
 /**
  * The request's body as a form (RFC 7662, 7009). Of a repeated name `get` gives the first value.
  *
@@ -90,7 +94,7 @@ export async function parseOptionalBody<Body>(schema: BodySchema<Body>, req: Req
  * @throws RequestAborted where the client went away
  */
 export async function parseForm(req: Request): Promise<URLSearchParams> {
-  if (!/^application\/x-www-form-urlencoded\b/i.test(req.headers['content-type'] ?? '')) {
+  if (!isForm(req)) {
     throw new AuthError('validation_failed', { message: 'The request body must be a form' });
   }
   const form = new URLSearchParams((await readBody(req)).toString('utf8'));

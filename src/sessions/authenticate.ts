@@ -105,11 +105,14 @@ async function findUserOf(
   const user_id = subjectOf(claims);
   const session_id = sessionIdOf(claims);
   const [user] = await findSignedIn(db, { user_id, session_id, now: now.toISOString() });
-  if (!user) {
-    throw new AuthError('user_not_found', { status: 403, message: 'User from sub claim in JWT does not exist' });
-  }
+  if (!user) throw unknownUser('no such user');
   identify({ actor: actorOf(user), subject_id: user.id, session_id });
   if (session_id && !user.session_found) throw new AuthError('session_not_found');
+  if (user.deleted) throw unknownUser('deleted');
   if (user.banned) throw new AuthError('user_banned', { status: 403 });
   return { user, session_id };
+}
+
+function unknownUser(reason: string): AuthError {
+  return new AuthError('user_not_found', { status: 403, message: 'User from sub claim in JWT does not exist', reason });
 }

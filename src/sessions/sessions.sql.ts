@@ -223,6 +223,7 @@ export const findVerdict = statement<Record<string, unknown>, { verdict: Session
 
 export type SignedInRow = UserRow & {
   session_found: boolean;
+  deleted: boolean;
   banned: boolean;
 };
 
@@ -230,10 +231,10 @@ export type SignedInRow = UserRow & {
 export const findSignedIn = statement<Record<string, unknown>, SignedInRow>(
   'find_signed_in',
   sql`
-  select s.id is not null as session_found,
+  select s.id is not null as session_found, u.deleted_at is not null as deleted,
          coalesce(u.banned_until > ${arg('now')}::timestamptz, false) as banned,
          ${userColumns(sql`u`)}
     from auth.users as u
     left join auth.sessions as s on s.id = ${arg('session_id')}::uuid and s.user_id = u.id
-   where u.id = ${arg('user_id')}::uuid and u.deleted_at is null`,
+   where u.id = ${arg('user_id')}::uuid`,
 );
