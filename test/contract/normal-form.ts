@@ -55,7 +55,8 @@ function byProviderAndMethod(one: Json, other: Json): number {
 
 function normalJwt(jwt: string, values: Values): Json {
   try {
-    const [header, claims] = jwt.split('.').map((part) => JSON.parse(Buffer.from(part, 'base64url').toString() || '0'));
+    const parts = jwt.split('.').slice(0, 2);
+    const [header, claims] = parts.map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()));
     return { $jwt: { alg: header.alg, life: claims.exp - claims.iat, ...(normal(claims, values) as JsonObject) } };
   } catch {
     return '<jwt>';
