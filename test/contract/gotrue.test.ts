@@ -21,7 +21,7 @@ describe.each([...Map.groupBy(readScenarios(), ({ profile }) => profile)])('prof
   });
   afterAll(() => app.close());
 
-  test.each(scenarios)('$name', async (scenario) => {
+  test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('%s', async (_name, scenario) => {
     const allowed = differences.filter(({ scenario: name }) => name === scenario.name || name === '*');
     const unwanted = (await replay(scenario, app)).flatMap(({ step, title, differences }) =>
       differences
@@ -32,7 +32,7 @@ describe.each([...Map.groupBy(readScenarios(), ({ profile }) => profile)])('prof
         })
         .map((difference) => `step ${step} ${title}: ${difference}`),
     );
-    expect(unwanted).toEqual([]);
+    expect(unwanted, unwanted.join('\n')).toEqual([]);
 
     const needless = allowed.filter((difference) => difference.scenario !== '*' && !occurred.has(difference));
     expect(needless, 'differences that are allowed and do not occur: take them out').toEqual([]);

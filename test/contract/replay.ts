@@ -52,7 +52,7 @@ export async function replay(scenario: Scenario, target: Target): Promise<Differ
   const differing: DifferingStep[] = [];
   try {
     for (const [index, step] of scenario.steps.entries()) {
-      const got = await play(step, { ...target, agent }, values);
+      const got = await play(step, { ...target, agent }, values).catch(broken);
       if (step.got === undefined) continue;
       const differences = compare(step.got, got, step.ignore ?? []);
       const title = 'do' in step ? step.do : (Object.keys(step)[0] ?? '');
@@ -62,6 +62,11 @@ export async function replay(scenario: Scenario, target: Target): Promise<Differ
     agent.destroy();
   }
   return differing;
+}
+
+/** A step that could not be played, because one before it did not give what it needs, differs. */
+function broken(error: Error): JsonObject {
+  return { error: error.message };
 }
 
 function compare(wanted: JsonObject, got: JsonObject, ignore: readonly string[]): string[] {
@@ -87,7 +92,7 @@ function without(answer: JsonObject, paths: readonly string[]): JsonObject {
 
 type Playing = Target & { agent: Agent };
 
-function play(step: Step, target: Playing, values: Values): Promise<JsonObject> | JsonObject {
+async function play(step: Step, target: Playing, values: Values): Promise<JsonObject> {
   if ('do' in step) return step.times ? ask(step, step.times, target, values) : askOnce(step, target, values);
   if ('mail' in step) return readMail(step, target, values);
   if ('sql' in step) return runSql(step, target, values);
