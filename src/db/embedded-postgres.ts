@@ -59,6 +59,8 @@ export interface EmbeddedPostgres {
   port: number;
   /** Ends every connection, writes everything to disk, and resolves when the server is gone. */
   stop(): Promise<void>;
+  /** Resolves when the server is gone, whoever ended it. */
+  gone: Promise<void>;
 }
 
 /** Why there is no server, in one sentence that may be shown to whoever started it. */
@@ -103,9 +105,34 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
   const port = options.port ?? (await freePort());
   const server = await startServer(binaries, directory, launcher, port, options.settings ?? {});
+  const gone = once(server, 'exit').then(() => {});
   await removeUnfinished(directory);
   const stop = endTogether(server);
-  return { url: `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`, port, stop };
+  return { url: superuserUrl(password, port), port, stop, gone };
+}
+
+function superuserUrl(password: string, port: number): string {
+  return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
+}
+
+/**
+ * The server that another process has running on this directory; undefined where none accepts connections.
+ *
+ * @throws EmbeddedPostgresError when there is one and its password cannot be read: it is somebody else's
+ */
+export async function findEmbeddedPostgres(directory: string): Promise<{ url: string; port: number } | undefined> {
+  const data = join(await realpath(directory).catch(() => directory), 'data');
+  const lock = readLockFile(data);
+  if (lock?.status !== 'ready' || !isAlive(lock.pid) || !isServerOf(data, lock.pid)) return undefined;
+  try {
+    const password = (await readFile(join(directory, 'password'), 'utf8')).trim();
+    return { url: superuserUrl(password, lock.port), port: lock.port };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new EmbeddedPostgresError(
+      `The PostgreSQL on ${data} runs for another account: its password cannot be read (${code}).`,
+    );
+  }
 }
 
 async function findBinaries(version?: number): Promise<Binaries> {
@@ -263,10 +290,10 @@ async function removeUnfinished(directory: string): Promise<void> {
 }
 
 /** The lines of postmaster.pid that say who runs on this data directory and how far it is. */
-function readLockFile(data: string): { pid: number; status: string | undefined } | undefined {
+function readLockFile(data: string): { pid: number; port: number; status: string | undefined } | undefined {
   try {
     const lines = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
-    return { pid: Number(lines[0]), status: lines[7]?.trim() };
+    return { pid: Number(lines[0]), port: Number(lines[3]), status: lines[7]?.trim() };
   } catch {
     return undefined;
   }
