@@ -1,0 +1,42 @@
+/** Ctrl-C and its like: the first asks for an orderly end, a second one ends at once. */
+import { constants } from 'node:os';
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type StopSignal = (typeof signals)[number];
+
+/** One Ctrl-C may arrive twice: from the terminal, and passed on by npm. */
+const SAME_SIGNAL_MS = 250;
+
+export interface StopSignals {
+  /** Resolves at the first signal, or when `request` is called. */
+  readonly requested: Promise<void>;
+  readonly wasRequested: boolean;
+  request(): void;
+}
+
+/**
+ * Listens to signals from now on. `endNow` runs before the process ends of a second one, with 128 and the signal's number,
+ * as shells have it.
+ */
+export function listenToStopSignals(endNow: () => void = () => {}): StopSignals {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let first: { at: number } | undefined;
+  const request = () => {
+    first ??= { at: performance.now() };
+    resolve();
+  };
+  const hear = (signal: StopSignal) => {
+    if (!first) return request();
+    if (performance.now() - first.at < SAME_SIGNAL_MS) return;
+    endNow();
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of signals) process.on(signal, hear);
+  return {
+    requested: promise,
+    get wasRequested() {
+      return first !== undefined;
+    },
+    request,
+  };
+}
