@@ -34,6 +34,9 @@ import {
   readAnyUser,
 } from './users/admin-users.http.ts';
 import { changeOwnAccount, readOwnUser } from './users/own-user.http.ts';
+import { signup } from './users/sign-up.http.ts';
+import { reauthenticate } from './verification/reauthenticate.http.ts';
+import { verifyGet, verifyPost } from './verification/verify.http.ts';
 
 export interface App {
   app: Express;
@@ -58,6 +61,11 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['get', '/.well-known/openid-configuration', openidConfiguration(gatehouse)],
     ['get', '/.well-known/oauth-authorization-server', gate('feature_disabled', 'OAuth server is disabled')],
 
+    ['post', '/signup{/}', refusedAs('signup_failed'), limit.signup, signup(gatehouse)],
+    ['get', '/verify', refusedAs('verification_failed'), limit.verify, verifyGet(gatehouse)],
+    ['post', '/verify', refusedAs('verification_failed'), limit.verify, verifyPost(gatehouse)],
+    ['get', '/reauthenticate', refusedAs('reauthentication_failed'), user, reauthenticate(gatehouse)],
+    ['otherwise', '/reauthenticate', refusedAs('reauthentication_failed'), user],
     ['post', '/token', refusedAs(refusedGrant), limit.token, token(gatehouse)],
     ['post', '/logout', refusedAs('logout_failed'), user, logout(gatehouse)],
 

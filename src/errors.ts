@@ -15,6 +15,7 @@ const catalogue = {
   email_not_confirmed: [400, 'Email not confirmed'],
   email_provider_disabled: [422, 'Email logins are disabled'],
   feature_disabled: [404, 'Feature is disabled'],
+  flow_state_not_found: [404, 'invalid flow state, no valid flow state found'],
   insufficient_aal: [401, 'AAL2 session is required to update email or password when MFA is enabled.'],
   invalid_client: [401, 'Client authentication failed'],
   invalid_credentials: [400, 'Invalid login credentials'],

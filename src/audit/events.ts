@@ -39,6 +39,7 @@ const refusedActions = [
   'signup_failed',
   'verification_failed',
   'recovery_failed',
+  'reauthentication_failed',
   'logout_failed',
   'user_read_failed',
   'user_modify_failed',
@@ -53,6 +54,7 @@ export type RefusedAction = (typeof refusedActions)[number];
 const ownActions = [
   ...refusedActions,
   'anonymous_signedup',
+  'email_change_confirmed',
   'refresh_token_reused',
   'refresh_token_upgraded',
   'password_rehashed',

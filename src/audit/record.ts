@@ -51,9 +51,12 @@ function eventArgs(event: AuditEvent, occasion: Occasion): Record<string, unknow
   };
 }
 
-/** What GoTrue would write (contract §9.8), or nothing where it writes nothing. */
+/**
+ * What GoTrue would write (contract §9.8), or nothing where it writes nothing: it knows no failures, but for a sign-up that
+ * is repeated and refused.
+ */
 function gotruePayload({ action, outcome, actor, details }: AuditEvent): string | undefined {
-  if (outcome === 'failure' || !(action in gotrueActions)) return undefined;
+  if (!(action in gotrueActions) || (outcome === 'failure' && action !== 'user_repeated_signup')) return undefined;
   return JSON.stringify({
     action,
     actor_id: actor?.id ?? NIL_UUID,

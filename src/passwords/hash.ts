@@ -33,6 +33,15 @@ export async function hashPassword(
 }
 
 /**
+ * A hash whose password nobody knows, for an account that is to have one and has none: 256 random bits where the digest of a
+ * password would be. It costs nothing to make and as much as any to verify.
+ */
+export function hashOfNoPassword(): string {
+  const [salt, digest] = [randomBytes(SALT_BYTES), randomBytes(DIGEST_BYTES)];
+  return writeArgon2({ scheme: 'argon2id', ...ARGON2_COST, salt, digest });
+}
+
+/**
  * True of every hash but argon2id of exactly our cost, a costlier one included: one kind of hash means one time for every
  * account, and no row that can hold a gibibyte per attempt.
  */

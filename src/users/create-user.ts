@@ -143,7 +143,7 @@ function ownId(text: string): string {
   return id;
 }
 
-function withoutNulls(metadata: Metadata): Metadata {
+export function withoutNulls(metadata: Metadata): Metadata {
   return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null));
 }
 

@@ -13,3 +13,20 @@ export const insertFlowState = statement<Record<string, unknown>, never>(
           ${arg('provider_type')}::text, '', '', ${arg('authentication_method')}::text,
           ${arg('now')}::timestamptz, ${arg('now')}::timestamptz)`,
 );
+
+/** The code of the newest flow of this kind, handed out from now on. No row where there is none. */
+export const issueFlowCode = statement<
+  { user_id: string; authentication_method: string; now: string },
+  { auth_code: string }
+>(
+  'issue_flow_code',
+  sql`
+  update auth.flow_state
+     set auth_code_issued_at = ${arg('now')}::timestamptz, updated_at = ${arg('now')}::timestamptz
+   where id = (select id from auth.flow_state
+                where user_id = ${arg('user_id')}::uuid and authentication_method = ${arg('authentication_method')}::text
+                  and auth_code is not null
+                order by created_at desc
+                limit 1)
+  returning auth_code`,
+);

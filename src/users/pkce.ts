@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Tx } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
-import { insertFlowState } from './flow-state.sql.ts';
+import { insertFlowState, issueFlowCode } from './flow-state.sql.ts';
 
 const CHALLENGE_LENGTH = { least: 43, most: 128 };
 /** RFC 7636 §4.2. */
@@ -62,6 +62,20 @@ export async function startFlow(
     auth_code: randomUUID(),
     now: flow.now.toISOString(),
   });
+}
+
+/**
+ * The click that a flow has waited for: its code, to be exchanged by whoever has the verifier.
+ *
+ * @throws AuthError `flow_state_not_found` where no flow of this kind was begun
+ */
+export async function issueCode(
+  tx: Tx,
+  { user_id, authentication_method, now }: { user_id: string; authentication_method: FlowMethod; now: Date },
+): Promise<string> {
+  const [flow] = await issueFlowCode(tx, { user_id, authentication_method, now: now.toISOString() });
+  if (!flow) throw new AuthError('flow_state_not_found', { status: 422 });
+  return flow.auth_code;
 }
 
 function refused(message: string): AuthError {

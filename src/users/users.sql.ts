@@ -180,6 +180,64 @@ export async function updateUser(tx: Tx, id: string, change: UserChange, now: st
   await update(tx, { ...change, id, now, sets_ban: change.banned_until !== undefined });
 }
 
+const asObject = (column: SQL) => sql`case jsonb_typeof(${column}) when 'object' then ${column} else '{}' end`;
+
+/** `provider` and `providers` as the identities of `u` say; of a user without identities what is there stays. */
+const withProviders = sql`
+  ${asObject(sql`u.raw_app_meta_data`)} || coalesce((
+    select jsonb_build_object('provider', (array_agg(p.provider order by p.since))[1],
+                              'providers', jsonb_agg(p.provider order by p.since))
+      from (select provider, min(created_at) as since from auth.identities where user_id = u.id group by provider) as p
+    having count(*) > 0), '{}')`;
+
+const verified = sql`jsonb_build_object('email_verified', true)`;
+
+/**
+ * The address of a locked user is proven. Whether its identity says so too is the caller's to say: GoTrue's says it only of
+ * a sign-up and an invitation (contract appendix C, "One-time tokens").
+ */
+export const confirmEmail = statement<
+  { id: string; encrypted_password: string | undefined; proves_identity: boolean; now: string },
+  never
+>(
+  'confirm_email',
+  sql`
+  with identity as (
+    update auth.identities
+       set identity_data = ${asObject(sql`identity_data`)} || ${verified}, updated_at = ${arg('now')}::timestamptz
+     where user_id = ${arg('id')}::uuid and provider = 'email' and ${arg('proves_identity')}::boolean)
+  update auth.users as u
+     set email_confirmed_at = coalesce(u.email_confirmed_at, ${arg('now')}::timestamptz),
+         encrypted_password = coalesce(${arg('encrypted_password')}::text, u.encrypted_password),
+         raw_user_meta_data = ${asObject(sql`u.raw_user_meta_data`)} || ${verified},
+         raw_app_meta_data = ${withProviders}, updated_at = ${arg('now')}::timestamptz
+   where u.id = ${arg('id')}::uuid`,
+);
+
+/** One side of a change of address has been confirmed. */
+export const confirmHalfOfEmailChange = statement<{ id: string; now: string }, never>(
+  'confirm_half_of_email_change',
+  sql`
+  update auth.users set email_change_confirm_status = 1, updated_at = ${arg('now')}::timestamptz
+   where id = ${arg('id')}::uuid`,
+);
+
+/**
+ * The new address of a locked user takes the place of the old, confirmed; an anonymous user is one no longer. The identity
+ * of the address is the caller's to bring along before.
+ */
+export const finishEmailChange = statement<{ id: string; now: string }, never>(
+  'finish_email_change',
+  sql`
+  update auth.users as u
+     set email = u.email_change, email_change = '', email_change_confirm_status = 0, is_anonymous = false,
+         email_confirmed_at = coalesce(u.email_confirmed_at, ${arg('now')}::timestamptz),
+         raw_user_meta_data = case when u.email_confirmed_at is null then ${asObject(sql`u.raw_user_meta_data`)} || ${verified}
+                                   else u.raw_user_meta_data end,
+         raw_app_meta_data = ${withProviders}, updated_at = ${arg('now')}::timestamptz
+   where u.id = ${arg('id')}::uuid`,
+);
+
 /** Notes the address that a locked user wants to change to; nothing of it is confirmed. */
 export const setEmailChange = statement<{ id: string; email: string; now: string }, never>(
   'set_email_change',
