@@ -90,7 +90,9 @@ function redirect(res: Response, location: string): void {
   if (res.headersSent) return;
   res.statusCode = 303;
   res.setHeader('Location', location);
-  res.end();
+  res.setHeader('Content-Type', 'text/html; charset=utf-8');
+  // Nobody reads it, and it repeats nothing of the address: that has tokens in it.
+  res.end('<!doctype html><title>See Other</title>\n');
 }
 
 function refuse(message: string): never {
