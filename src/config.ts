@@ -293,7 +293,7 @@ function describe(key: string, line: Line): SettingDescription {
     key,
     names: spellings(key, line).map(([name]) => name),
     about: line.about,
-    fallback: spelled(line.fallback),
+    fallback: spelled(line),
     example: line.example,
     secret: line.secret,
     ours: line.ours ?? false,
@@ -301,9 +301,21 @@ function describe(key: string, line: Line): SettingDescription {
   };
 }
 
-function spelled(value: unknown): string | undefined {
-  if (value === undefined || value === null || value === '') return undefined;
-  if (Array.isArray(value)) return value.length > 0 ? value.join(',') : undefined;
-  if (typeof value === 'object') return String((value as { limit: number }).limit);
-  return String(value);
+/** A duration gets the unit without which it would be refused. */
+function spelled({ fallback, parse }: Line): string | undefined {
+  if (fallback === undefined || fallback === null || fallback === '') return undefined;
+  if (Array.isArray(fallback)) return fallback.length > 0 ? fallback.join(',') : undefined;
+  if (typeof fallback === 'object') return String((fallback as { limit: number }).limit);
+  const text = String(fallback);
+  return typeof fallback !== 'number' || isTaken(text, parse) ? text : `${text}s`;
+}
+
+function isTaken(text: string, parse: Parser<unknown>): boolean {
+  try {
+    parse(text);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error;
+    return false;
+  }
 }
