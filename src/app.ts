@@ -34,7 +34,7 @@ import {
   readAnyUser,
 } from './users/admin-users.http.ts';
 import { changeOwnAccount, readOwnUser } from './users/own-user.http.ts';
-import { signup } from './users/sign-up.http.ts';
+import { signUp } from './users/sign-up.http.ts';
 import { reauthenticate } from './verification/reauthenticate.http.ts';
 import { verifyGet, verifyPost } from './verification/verify.http.ts';
 
@@ -61,11 +61,11 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['get', '/.well-known/openid-configuration', openidConfiguration(gatehouse)],
     ['get', '/.well-known/oauth-authorization-server', gate('feature_disabled', 'OAuth server is disabled')],
 
-    ['post', '/signup{/}', refusedAs('signup_failed'), limit.signup, signup(gatehouse)],
-    ['get', '/verify', refusedAs('verification_failed'), limit.verify, verifyGet(gatehouse)],
-    ['post', '/verify', refusedAs('verification_failed'), limit.verify, verifyPost(gatehouse)],
-    ['get', '/reauthenticate', refusedAs('reauthentication_failed'), user, reauthenticate(gatehouse)],
-    ['otherwise', '/reauthenticate', refusedAs('reauthentication_failed'), user],
+    ['post', '/signup{/}', refusedAs('signup_failed'), limit.signup, signUp(gatehouse)],
+    ['get', '/verify{/}', refusedAs('verification_failed'), limit.verify, verifyGet(gatehouse)],
+    ['post', '/verify{/}', refusedAs('verification_failed'), limit.verify, verifyPost(gatehouse)],
+    ['get', '/reauthenticate{/}', refusedAs('reauthentication_failed'), user, reauthenticate(gatehouse)],
+    ['otherwise', '/reauthenticate{/}', refusedAs('reauthentication_failed'), user],
     ['post', '/token', refusedAs(refusedGrant), limit.token, token(gatehouse)],
     ['post', '/logout', refusedAs('logout_failed'), user, logout(gatehouse)],
 
@@ -82,6 +82,16 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['delete', '/admin/users/:user_id{/}', ...admin, userOfPath, deleteAnyUser(gatehouse)],
     ['otherwise', '/admin/users/:user_id{/}', ...admin, userOfPath],
     ['otherwise', '/admin{/*rest}', ...admin, notFound],
+
+    // Not in this version: known, so that a client is told no in the words that it understands.
+    ['post', '/recover{/}', refusedAs('recovery_failed'), gate('feature_disabled')],
+    ['post', '/magiclink{/}', refusedAs('request_failed'), gate('feature_disabled')],
+    ['post', '/otp{/}', refusedAs('request_failed'), gate('feature_disabled')],
+    ['post', '/resend{/}', refusedAs('request_failed'), gate('feature_disabled')],
+    ['post', '/invite{/}', ...admin, gate('feature_disabled')],
+    ['post', '/factors{/*rest}', refusedAs('request_failed'), user, gate('feature_disabled')],
+    ['delete', '/factors{/*rest}', refusedAs('request_failed'), user, gate('feature_disabled')],
+    ['otherwise', '/factors{/*rest}', refusedAs('request_failed'), user],
 
     ['get', '/audit/events', refusedAs('audit_read_failed'), user, auditor, listEvents(gatehouse)],
     ['post', '/introspect', refusedAs('introspection_failed'), introspect(gatehouse)],

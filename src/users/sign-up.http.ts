@@ -8,7 +8,7 @@ import { redirectTo } from '../http/redirect.ts';
 import { sendJson } from '../http/send-json.ts';
 import { abortSignalOf } from '../http/timeout.ts';
 import { sendSession } from '../sessions/send-session.http.ts';
-import { signUp } from './sign-up.ts';
+import { signUpUser } from './sign-up.ts';
 
 const signUpBody = bodyOf({
   email: text,
@@ -20,10 +20,10 @@ const signUpBody = bodyOf({
   code_challenge_method: text,
 });
 
-export function signup(gatehouse: Gatehouse): RequestHandler {
+export function signUp(gatehouse: Gatehouse): RequestHandler {
   return async (req, res) => {
     const occasion = occasionOf(req);
-    const signedUp = await signUp(gatehouse, await parseBody(signUpBody, req), {
+    const signedUp = await signUpUser(gatehouse, await parseBody(signUpBody, req), {
       aud: requestAudience(req, gatehouse.settings),
       redirect_to: redirectTo(req, gatehouse.settings),
       occasion,

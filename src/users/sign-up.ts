@@ -52,7 +52,7 @@ const PROVIDER = { provider: 'email' };
  *   `weak_password`, `phone_provider_disabled`, `email_provider_disabled`, `over_email_send_rate_limit`; under any race
  *   `user_already_exists` where addresses need no confirmation
  */
-export async function signUp(gatehouse: Gatehouse, body: SignUpBody, request: SignUpRequest): Promise<SignedUp> {
+export async function signUpUser(gatehouse: Gatehouse, body: SignUpBody, request: SignUpRequest): Promise<SignedUp> {
   const { db, mailer, passwords, settings } = gatehouse;
   const { email: address, phone, password } = body;
   if (!address && !phone) return signUpAnonymously(gatehouse, body, request);
