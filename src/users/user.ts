@@ -157,7 +157,7 @@ function identityJson(identity: Identity): Identity {
     identity_id: identity.identity_id,
     id: identity.id,
     user_id: identity.user_id,
-    identity_data: identity.identity_data,
+    identity_data: Object.keys(identity.identity_data ?? {}).length > 0 ? identity.identity_data : undefined,
     provider: identity.provider,
     last_sign_in_at: identity.last_sign_in_at ?? undefined,
     created_at: identity.created_at,

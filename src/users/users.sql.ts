@@ -29,7 +29,6 @@ export type OwnUserRow = UserRow & {
   /** The session of the token is there; false too where the token names none. */
   session_found: boolean;
   session_aal: 'aal1' | 'aal2' | 'aal3' | null;
-  session_created_at: string | null;
   /** It began less than 24 hours ago. */
   session_is_young: boolean;
   amr: AuthenticationMethod[];
@@ -39,7 +38,7 @@ export type OwnUserRow = UserRow & {
 export const lockOwnUser = statement<{ id: string; session_id: string | undefined; now: string }, OwnUserRow>(
   'lock_own_user',
   sql`
-  select s.id is not null as session_found, s.aal as session_aal, s.created_at as session_created_at,
+  select s.id is not null as session_found, s.aal as session_aal,
          coalesce(s.created_at + interval '24 hours' >= ${arg('now')}::timestamptz, false) as session_is_young,
          ${amrOf(sql`s.id`)} as amr, ${userColumns(sql`u`)}
     from auth.users as u
