@@ -5,8 +5,8 @@ import { expect, it, test } from 'vitest';
 
 /** From the top of the house down. A room uses rooms below it, never one above. */
 const rooms = [
-  'home',
   'service',
+  'home',
   'grants',
   'verification',
   'clients',

@@ -9,7 +9,7 @@ import { readConfig, type Settings } from '../../src/config.ts';
 import { createGatehouse, type Gatehouse } from '../../src/gatehouse.ts';
 import type { Route } from '../../src/http/routes.ts';
 import { createHttpServer } from '../../src/http/server.ts';
-import { createPasswords } from '../../src/passwords/passwords.ts';
+import { createPasswords, type Passwords } from '../../src/passwords/passwords.ts';
 import { memoryLog } from '../http/small-app.ts';
 import { createClock, type TestClock } from './clock.ts';
 import { type Mailbox, openMailbox } from './mailbox.ts';
@@ -48,6 +48,8 @@ export interface StartOptions {
   database?: TestDatabase;
   mailbox?: Mailbox;
   clock?: TestClock;
+  /** Hashing as it costs in earnest. */
+  passwords?: Passwords;
 }
 
 /** Starts a gatehouse. Passwords cost next to nothing, and refusals do not take their time. */
@@ -72,7 +74,8 @@ export async function startApp(options: StartOptions = {}): Promise<TestApp> {
     connection: secrets.database,
     log: log.log,
     clock: clock.now,
-    passwords: await createPasswords({ concurrency: 2, argon2_cost: CHEAP_ARGON2, refusal_floor_ms: 0 }),
+    passwords:
+      options.passwords ?? (await createPasswords({ concurrency: 2, argon2_cost: CHEAP_ARGON2, refusal_floor_ms: 0 })),
   });
   const { app, routes, drain, close } = createApp(gatehouse, { version: 'test' });
   const server = createHttpServer(app);
