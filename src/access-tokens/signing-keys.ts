@@ -153,7 +153,8 @@ function splitToken(token: string): TokenParts {
   const header = readJson(head);
   if (!header) throw malformed('could not JSON decode header');
   // Base64url has spare bits in its last character: one signature has one spelling.
-  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) throw badSignature('signature is invalid');
+  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature)
+    throw badSignature('signature is invalid');
   return { header, input: `${head}.${payload}`, payload, signature };
 }
 
@@ -200,7 +201,8 @@ function sharedSecret(secret: string): Key {
 function readJwk(jwk: PrivateJwk): Key {
   const signs = jwk.key_ops?.includes('sign') ?? false;
   try {
-    const key = jwk.kty === 'oct' ? Buffer.from(String(jwk.k), 'base64url') : createPrivateKey({ key: jwk, format: 'jwk' });
+    const key =
+      jwk.kty === 'oct' ? Buffer.from(String(jwk.k), 'base64url') : createPrivateKey({ key: jwk, format: 'jwk' });
     return { kid: jwk.kid, algorithm: signingAlgorithm(jwk), signs, ours: true, key };
   } catch {
     throw new ConfigMistakes([`GATEHOUSE_JWT_KEYS holds a JWK that is no private key: the one with kid ${jwk.kid}.`]);

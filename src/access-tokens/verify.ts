@@ -62,7 +62,8 @@ export async function verifyAccessToken(
 /** @throws AuthError `bad_jwt` where the token names no user by id (contract §2.0) */
 export function subjectOf({ sub }: AccessTokenClaims): string {
   if (!sub) throw new AuthError('bad_jwt', { message: 'invalid claim: missing sub claim' });
-  if (!UUID.test(sub)) throw new AuthError('bad_jwt', { status: 400, message: 'invalid claim: sub claim must be a UUID' });
+  if (!UUID.test(sub))
+    throw new AuthError('bad_jwt', { status: 400, message: 'invalid claim: sub claim must be a UUID' });
   return sub;
 }
 
@@ -79,7 +80,9 @@ export function sessionIdOf({ session_id }: AccessTokenClaims): string | undefin
 
 /** For whom a token is meant; empty where it does not say. */
 export function audiencesOf({ aud }: Pick<AccessTokenClaims, 'aud'>): string[] {
-  return (Array.isArray(aud) ? aud : [aud]).filter((audience) => typeof audience === 'string' && audience !== '') as string[];
+  return (Array.isArray(aud) ? aud : [aud]).filter(
+    (audience) => typeof audience === 'string' && audience !== '',
+  ) as string[];
 }
 
 function isNumber(value: unknown): value is number {
