@@ -1,6 +1,6 @@
 /** GET and PUT /user (contract §2.3, §4.5): what people read and change about themselves, the rows and the record of it. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeEach, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import { changeOwnUser } from '../../src/users/change-own-user.ts';
 import { auditRows, auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
@@ -16,6 +16,7 @@ import {
 } from '../harness/people.ts';
 
 const NEW_PASSWORD = 'another staple entirely';
+const WAITING = { timeout: 5000, interval: 20 };
 
 /** More changes than one caller may make in five minutes. */
 const env = { GATEHOUSE_RATE_LIMIT_OTP: '100000' };
@@ -53,6 +54,11 @@ const { database } = app;
 
 let ann: SignedInPerson;
 beforeEach(async () => {
+  // Mail of the test before is on its way, and its row changes when it has arrived.
+  await vi.waitFor(async () => {
+    const { rows } = await database.pool.query('select from gatehouse.mail_outbox where sent_at is null');
+    expect(rows).toEqual([]);
+  }, WAITING);
   app.mailbox.clear();
   ann = await addSignedInPerson(app);
 });
