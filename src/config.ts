@@ -65,12 +65,13 @@ export class ConfigMistakes extends Error {
 export function readConfig(env: NodeJS.ProcessEnv, purpose: 'service' | 'command' = 'service'): Config {
   const mistakes: string[] = [];
   const sources = new Map<string, string>();
-  const values: Record<string, unknown> = {};
+  const shown: Record<string, unknown> = {};
+  const hidden: Record<string, unknown> = {};
   for (const [key, line] of Object.entries(table) as [string, Line][]) {
-    values[key] = readLine(key, line, env, sources, mistakes);
+    (line.secret ? hidden : shown)[key] = readLine(key, line, env, sources, mistakes);
   }
-  const settings = values as unknown as Settings;
-  const texts = values as unknown as SecretTexts;
+  const settings = shown as unknown as Settings;
+  const texts = hidden as unknown as SecretTexts;
 
   const secrets: Secrets = {
     ...texts,
@@ -82,7 +83,13 @@ export function readConfig(env: NodeJS.ProcessEnv, purpose: 'service' | 'command
   mistakes.push(...contradictions(settings, secrets, sources, purpose));
   if (mistakes.length > 0) throw new ConfigMistakes(mistakes);
 
-  return { settings, secrets, sources, unknown: unknownNames(env), warnings: warningsOf(values, secrets, sources) };
+  return {
+    settings,
+    secrets,
+    sources,
+    unknown: unknownNames(env),
+    warnings: warningsOf({ ...shown, ...hidden }, secrets, sources),
+  };
 }
 
 type Line = Setting<unknown> | Secret<unknown>;
@@ -116,6 +123,7 @@ function readLine(
     } catch (error) {
       if (!(error instanceof Unfit)) throw error;
       mistakes.push(error.message);
+      sources.set(key, name);
     }
   }
   if (found) sources.set(key, found.name);
@@ -266,6 +274,8 @@ export interface SettingDescription {
   key: string;
   /** Every name it is read under, first wins. A row of alike variables is described once, its word in angle brackets. */
   names: string[];
+  /** What the word in angle brackets may be; empty of a variable that stands alone. */
+  words: string[];
   about: string;
   /** As it would be written; undefined where nothing holds unless set. */
   fallback: string | undefined;
@@ -282,16 +292,25 @@ export function describeSettings(): { heading: string; settings: SettingDescript
     const described = new Map<string, SettingDescription>();
     for (const [key, line] of Object.entries(section) as [string, Line][]) {
       const name = line.family ?? key;
-      if (!described.has(`${name} ${line.about}`)) described.set(`${name} ${line.about}`, describe(name, line));
+      const description = described.get(`${name} ${line.about}`) ?? describe(name, line);
+      described.set(`${name} ${line.about}`, description);
+      if (line.family) description.words.push(wordOf(key, line.family));
     }
     return { heading, settings: [...described.values()] };
   });
+}
+
+/** What stands in a variable's name where its family has a word in angle brackets. */
+function wordOf(key: string, family: string): string {
+  const [before = '', after = ''] = family.split(/<\w+>/);
+  return key.slice(before.length, key.length - after.length).toUpperCase();
 }
 
 function describe(key: string, line: Line): SettingDescription {
   return {
     key,
     names: spellings(key, line).map(([name]) => name),
+    words: [],
     about: line.about,
     fallback: spelled(line),
     example: line.example,
