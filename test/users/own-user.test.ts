@@ -287,7 +287,10 @@ describe('PUT /user: a new password', () => {
     expect((await read(elsewhere)).body).toMatchObject({ error_code: 'session_not_found' });
     await expect(signIn(app, ann)).rejects.toThrow('invalid_credentials');
     await signIn(app, { ...ann, password: NEW_PASSWORD });
-    expect((await auditRowsOf(app, response)).map(({ action, details }) => [action, details])).toEqual([
+    const events = (await auditRowsOf(app, response)).toSorted(
+      (one, other) => Date.parse(one.occurred_at) - Date.parse(other.occurred_at),
+    );
+    expect(events.map(({ action, details }) => [action, details])).toEqual([
       ['user_updated_password', {}],
       ['user_modified', { set: ['password'] }],
     ]);
