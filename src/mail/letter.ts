@@ -22,21 +22,21 @@ export interface LetterSettings {
 export function letterOf({ kind, variables, to }: Mail, settings: LetterSettings): Letter {
   const { portal } = settings;
   const url = variables.ConfirmationURL ?? '';
-  const once = `The link works once, within ${duration(settings.link_life_seconds)}.`;
+  const once = `The link works once and expires after ${duration(settings.link_life_seconds)}.`;
   const ignore = 'If you did not ask for this, you can ignore this mail: nothing changes without the link.';
 
   switch (kind) {
     case 'confirmation':
       return {
-        preview: `One more step, and your account at ${portal} is ready.`,
+        preview: `One click, and your account at ${portal} is ready.`,
         heading: 'Confirm your email address',
         paragraphs: [
-          `An account at ${portal} was opened for ${to}. Confirm that this address is yours, and the account is ready.`,
+          `Thank you for signing up at ${portal}. Please confirm that ${to} is your address, and your account is ready.`,
         ],
         action: { label: 'Confirm email address', url },
         notes: [
           once,
-          'If it was not you, ignore this mail: without the confirmation nobody can use the account, and your address is not theirs.',
+          'If you did not sign up, you can ignore this mail. Nobody can use the account unless you confirm it.',
         ],
       };
     case 'recovery':
@@ -44,10 +44,10 @@ export function letterOf({ kind, variables, to }: Mail, settings: LetterSettings
         preview: `Choose a new password for ${portal}.`,
         heading: 'Reset your password',
         paragraphs: [
-          `Somebody asked for a new password for your account at ${portal}. If it was you, go on here and choose one.`,
+          `Somebody asked for a new password for your account at ${portal}. If that was you, choose one here.`,
         ],
         action: { label: 'Choose a new password', url },
-        notes: [once, 'If it was not you, ignore this mail. Your password stays as it is.'],
+        notes: [once, 'If that was not you, you can ignore this mail. Your password stays as it is.'],
       };
     case 'magic_link':
       return {
@@ -74,7 +74,7 @@ export function letterOf({ kind, variables, to }: Mail, settings: LetterSettings
         paragraphs: [`To go on at ${portal}, enter this code where you were asked for it.`],
         code: variables.Token,
         notes: [
-          `The code works once, within ${duration(settings.code_life_seconds)}.`,
+          `The code works once and expires after ${duration(settings.code_life_seconds)}.`,
           `Nobody from ${portal} will ever ask you for it. If you did not ask for a code, somebody else is signed in as you: change your password.`,
         ],
       };
@@ -88,13 +88,13 @@ function emailChange(to: string, from: string, into: string, portal: string, url
     preview: isOld ? `Your address at ${portal} is about to change.` : `Make this your address at ${portal}.`,
     heading: 'Confirm your new email address',
     paragraphs: [
-      `The email address of your account at ${portal} is to change ${change}. It does once it is confirmed${isOld ? ', from here and from the new address' : ''}.`,
+      `The email address of your account at ${portal} is about to change ${change}. It changes only when that is confirmed${isOld ? ', from here and from the new address' : ''}.`,
     ],
     action: { label: isOld ? 'Allow the change' : 'Confirm this address', url },
     notes: [
       once,
       isOld
-        ? 'If it was not you who asked, do not confirm it, and change your password: somebody else is signed in as you.'
+        ? 'If you did not ask for this, do not confirm it, and change your password: somebody else is signed in as you.'
         : 'If you have no account there, ignore this mail: nothing changes without the link.',
     ],
   };

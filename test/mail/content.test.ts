@@ -88,7 +88,9 @@ test('how long a link works is said in the unit that people count it in', () => 
   const life = (link_life_seconds: number) =>
     letterOf(exampleMail('confirmation'), { ...lives, link_life_seconds }).notes[0];
   expect([life(86_400), life(3600), life(5400), life(172_800), life(90)]).toEqual(
-    ['24 hours', '1 hour', '90 minutes', '2 days', '90 seconds'].map((time) => `The link works once, within ${time}.`),
+    ['24 hours', '1 hour', '90 minutes', '2 days', '90 seconds'].map(
+      (time) => `The link works once and expires after ${time}.`,
+    ),
   );
 });
 
