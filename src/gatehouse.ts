@@ -1,5 +1,5 @@
 /** The things a door needs, built once per process, or per test. */
-import { hkdfSync } from 'node:crypto';
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type pg from 'pg';
 import { createSigningKeys, type SigningKeys } from './access-tokens/signing-keys.ts';
@@ -23,7 +23,7 @@ export interface Gatehouse {
   passwords: Passwords;
   mailer: Mailer;
   /** Derives the keys of refresh tokens, the subjects of lockout counters, the MACs of page cursors. 256 bits. */
-  serverSecret: Buffer;
+  serverSecret: KeyObject;
   /** What opens values that GoTrue encrypted in their columns. */
   columnKeys: ColumnKeys;
   log: Log;
@@ -73,7 +73,9 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
     signingKeys,
     passwords,
     mailer,
-    serverSecret: Buffer.from(hkdfSync('sha256', secret, '', 'gatehouse server secret', SERVER_SECRET_BYTES)),
+    serverSecret: createSecretKey(
+      new Uint8Array(hkdfSync('sha256', secret, '', 'gatehouse server secret', SERVER_SECRET_BYTES)),
+    ),
     columnKeys: secrets.column_keys,
     log,
     clock,

@@ -1,9 +1,9 @@
 /** Page cursors that only we can write (CVE-2026-33503 to -33505: forged page tokens that became SQL). */
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { expect, it, test } from 'vitest';
 import { readCursor, writeCursor } from '../../src/audit/cursor.ts';
 
-const secret = randomBytes(32);
+const secret = createSecretKey(randomBytes(32));
 const question = '["desc",[["action","login"]]]';
 const continuation = {
   from: '2026-11-24T00:00:00Z',
@@ -50,7 +50,7 @@ it.each([
 it('belongs to its question and to its secret', () => {
   expect(readCursor(secret, question.replace('login', 'logout'), cursor)).toBeUndefined();
   expect(readCursor(secret, question.replace('desc', 'asc'), cursor)).toBeUndefined();
-  expect(readCursor(randomBytes(32), question, cursor)).toBeUndefined();
+  expect(readCursor(createSecretKey(randomBytes(32)), question, cursor)).toBeUndefined();
 });
 
 // Otherwise a question that ends as a body begins could lend its MAC to another.

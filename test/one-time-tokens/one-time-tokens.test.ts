@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { inTransaction, type Tx } from '../../src/db/database.ts';
@@ -22,7 +22,7 @@ afterAll(() => database.drop());
 const { db, pool } = database;
 
 const { settings } = readConfig({ SECRET_KEY: 'a secret of tests, and of nobody else, in 48 bytes' }, 'command');
-const gatehouse = { settings, serverSecret: randomBytes(32) };
+const gatehouse = { settings, serverSecret: createSecretKey(randomBytes(32)) };
 const now = new Date('2027-03-04T10:00:00Z');
 const linkTypes = ['confirmation_token', 'recovery_token'] as const;
 
@@ -129,7 +129,7 @@ test('a code is of one token, one type, one address and one server', async () =>
   expect(isCodeOf(gatehouse, { ...token, token_hash: token_hash.replace(/./, '_') }, code)).toBe(false);
   expect(isCodeOf(gatehouse, { ...token, token_type: 'confirmation_token' }, code)).toBe(false);
   expect(isCodeOf(gatehouse, { ...token, relates_to: 'bob@example.com' }, code)).toBe(false);
-  expect(isCodeOf({ ...gatehouse, serverSecret: randomBytes(32) }, token, code)).toBe(false);
+  expect(isCodeOf({ ...gatehouse, serverSecret: createSecretKey(randomBytes(32)) }, token, code)).toBe(false);
 });
 
 test('link and code that GoTrue sent before the move are understood', async () => {

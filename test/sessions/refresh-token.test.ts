@@ -1,10 +1,10 @@
 /** The form of refresh tokens (contract §4.3): what is one, what only looks like one. */
-import { createHash } from 'node:crypto';
+import { createHash, createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { isSignedBy, readRefreshToken, refreshTokenKey, writeRefreshToken } from '../../src/sessions/refresh-token.ts';
 
-const SECRET = Buffer.alloc(32, 7);
+const SECRET = createSecretKey(Buffer.alloc(32, 7));
 const SESSION = '01234567-89ab-4cde-8f01-23456789abcd';
 const key = refreshTokenKey(SECRET, SESSION);
 const token = writeRefreshToken(SESSION, 300, key);
@@ -33,7 +33,7 @@ it('is signed by the key of its own session alone', () => {
   const read = readRefreshToken(token);
   if (!read) throw new Error('a token');
   expect(isSignedBy(read, refreshTokenKey(SECRET, '01234567-89ab-4cde-8f01-23456789abce'))).toBe(false);
-  expect(isSignedBy(read, refreshTokenKey(Buffer.alloc(32, 8), SESSION))).toBe(false);
+  expect(isSignedBy(read, refreshTokenKey(createSecretKey(Buffer.alloc(32, 8)), SESSION))).toBe(false);
 });
 
 /** The bytes with a checksum that fits. */
