@@ -2,10 +2,10 @@
  * audit.events and, where GoTrue records the action too, its own auth.audit_log_entries: one event per statement, or per
  * row of a statement that is a whole change.
  */
-import { randomUUIDv7 } from 'node:crypto';
 import { type SQL, sql } from 'drizzle-orm';
 import { arg, statement } from '../db/statement.ts';
 import type { Occasion } from '../http/caller.ts';
+import { nextEventId } from './event-id.ts';
 import { type GotrueAction, gotrueActions } from './events.ts';
 
 const NIL_UUID = sql.raw(`'00000000-0000-0000-0000-000000000000'`);
@@ -13,7 +13,7 @@ const NIL_UUID = sql.raw(`'00000000-0000-0000-0000-000000000000'`);
 /** The arguments that `recorded` takes in a statement of another room. */
 export function occasionArgs({ caller, now, without_gotrue_audit = false }: Occasion) {
   return {
-    event_id: randomUUIDv7(),
+    event_id: nextEventId(),
     now: now.toISOString(),
     ip: caller.ip,
     user_agent: caller.user_agent,
