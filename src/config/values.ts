@@ -144,7 +144,8 @@ export const uri: Parser<string> = (value) => {
 export const origins: Parser<string[]> = (value) =>
   list(value).map((origin) => {
     const spelled = origin.replace(/\/+$/, '');
-    if (origin !== '*' && URL.parse(origin)?.origin !== spelled) {
+    // Browsers send no patterns: one would match nobody.
+    if (origin !== '*' && (URL.parse(origin)?.origin !== spelled || origin.includes('*'))) {
       throw new Unfit('origins separated by commas, as https://portal.example.com, without a path, or *');
     }
     return spelled;
