@@ -89,9 +89,7 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['post', '/otp{/}', refusedAs('request_failed'), gate('feature_disabled')],
     ['post', '/resend{/}', refusedAs('request_failed'), gate('feature_disabled')],
     ['post', '/invite{/}', ...admin, gate('feature_disabled')],
-    ['post', '/factors{/*rest}', refusedAs('request_failed'), user, gate('feature_disabled')],
-    ['delete', '/factors{/*rest}', refusedAs('request_failed'), user, gate('feature_disabled')],
-    ['otherwise', '/factors{/*rest}', refusedAs('request_failed'), user],
+    ['otherwise', '/factors{/*rest}', refusedAs('request_failed'), user, gate('feature_disabled')],
 
     ['get', '/audit/events', refusedAs('audit_read_failed'), user, auditor, listEvents(gatehouse)],
     ['post', '/introspect', refusedAs('introspection_failed'), introspect(gatehouse)],
