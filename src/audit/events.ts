@@ -56,8 +56,6 @@ const ownActions = [
   'anonymous_signedup',
   'email_change_confirmed',
   'refresh_token_reused',
-  'refresh_token_upgraded',
-  'password_rehashed',
   'account_locked',
   'token_introspected',
   'audit_read',
