@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
+import { atOnce, atOnceNew } from '../harness/at-once.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
 import { addPerson, bearer, claimsOf, serviceKey } from '../harness/people.ts';
 
@@ -158,7 +159,7 @@ describe('where an address has to be confirmed', () => {
 
   test('twenty sign-ups of one address at once make one user, one identity, one token, one mail', async () => {
     const email = address();
-    const answers = await Promise.all(
+    const answers = await atOnceNew(app.database, () =>
       Array.from({ length: 20 }, (_, i) => doors.signUp({ email, password: `${PASSWORD} ${i}` })),
     );
     const statuses = answers.map(({ status }) => status);
@@ -170,7 +171,9 @@ describe('where an address has to be confirmed', () => {
     expect(await doors.count('from gatehouse.mail_outbox where recipient = $1', email)).toBe(1);
 
     nextMinute();
-    const again = await Promise.all(Array.from({ length: 20 }, () => doors.signUp({ email, password: PASSWORD })));
+    const again = await atOnce(app.database, id, () =>
+      Array.from({ length: 20 }, () => doors.signUp({ email, password: PASSWORD })),
+    );
     expect(again.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(await doors.count('from gatehouse.mail_outbox where recipient = $1', email)).toBe(2);
   });
@@ -370,7 +373,9 @@ describe('where an address counts as confirmed by being given', () => {
 
   test('of twenty sign-ups of one address at once one is signed in, and the others are told', async () => {
     const email = address();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => doors.signUp({ email, password: PASSWORD })));
+    const answers = await atOnceNew(app.database, () =>
+      Array.from({ length: 20 }, () => doors.signUp({ email, password: PASSWORD })),
+    );
     const outcomes = answers.map(({ status, body }) => `${status} ${body.error_code ?? ''}`).sort();
     expect(outcomes).toEqual(['200 ', ...Array(19).fill('422 user_already_exists')]);
     const { id } = await doors.userOf(email);

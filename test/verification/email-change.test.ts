@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
+import { atOnce } from '../harness/at-once.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
 import { addPerson, addSignedInPerson, bearer, type SignedInPerson } from '../harness/people.ts';
 
@@ -69,7 +70,9 @@ describe('where both addresses have to agree', () => {
   test.each(['current', 'other'] as const)('sixty confirmations of one side at once (%s) are one', async (side) => {
     const ann = await addSignedInPerson(app);
     const tokens = await doors.asked(ann);
-    const answers = await Promise.all(Array.from({ length: 60 }, () => doors.confirm(tokens[side])));
+    const answers = await atOnce(app.database, ann.id, () =>
+      Array.from({ length: 60 }, () => doors.confirm(tokens[side])),
+    );
     const counts = Object.groupBy(answers, ({ status }) => status);
     expect([counts[200]?.length, counts[403]?.length]).toEqual([1, 59]);
     expect(await doors.rowOf(ann)).toMatchObject({ email: ann.email, email_change_confirm_status: 1 });
@@ -78,7 +81,9 @@ describe('where both addresses have to agree', () => {
   test('both sides at once: it changes, once', async () => {
     const ann = await addSignedInPerson(app);
     const { current, other, email } = await doors.asked(ann);
-    const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => doors.confirm(i % 2 ? current : other)));
+    const answers = await atOnce(app.database, ann.id, () =>
+      Array.from({ length: 40 }, (_, i) => doors.confirm(i % 2 ? current : other)),
+    );
     expect(answers.filter(({ body }) => body.access_token)).toHaveLength(1);
     expect(answers.filter(({ body }) => body.code === '200')).toHaveLength(1);
     expect((await doors.rowOf(ann)).email).toBe(email);
@@ -156,7 +161,9 @@ describe('where both addresses have to agree', () => {
 
   test('of ten requests at once one sends its two mails', async () => {
     const ann = await addSignedInPerson(app);
-    const answers = await Promise.all(Array.from({ length: 10 }, () => doors.change(ann, { email: next() })));
+    const answers = await atOnce(app.database, ann.id, () =>
+      Array.from({ length: 10 }, () => doors.change(ann, { email: next() })),
+    );
     const outcomes = answers.map(({ status }) => status).sort();
     expect(outcomes).toEqual([200, ...Array(9).fill(429)]);
     const { rows } = await app.database.pool.query('select recipient from gatehouse.mail_outbox where user_id = $1', [

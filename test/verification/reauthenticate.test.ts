@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { auditRowsOf, startApp } from '../harness/app.ts';
+import { atOnce } from '../harness/at-once.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
 import { addSignedInPerson, bearer, type SignedInPerson } from '../harness/people.ts';
 
@@ -47,7 +48,7 @@ test('ten who use one code at once set one password', async () => {
   const ann = await somebody();
   await ask(ann);
   const nonce = await nonceOf(ann);
-  const answers = await Promise.all(
+  const answers = await atOnce(database, ann.id, () =>
     Array.from({ length: 10 }, (_, i) => setPassword(ann, `a new one, number ${i}`, nonce)),
   );
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
@@ -57,7 +58,7 @@ test('wrong codes are counted: after five of them the right one is refused for a
   const ann = await somebody();
   await ask(ann);
   const nonce = await nonceOf(ann);
-  const guesses = await Promise.all(
+  const guesses = await atOnce(database, ann.id, () =>
     Array.from({ length: 20 }, () => setPassword(ann, 'another staple entirely', wrongFor(nonce))),
   );
   expect(new Set(guesses.map(({ body }) => body.error_code))).toEqual(new Set(['reauthentication_not_valid']));
@@ -89,7 +90,7 @@ test('a code is no use to anybody else, after an hour, or as the code of another
 
 test('of ten who ask at once one is sent a mail', async () => {
   const ann = await somebody();
-  const answers = await Promise.all(Array.from({ length: 10 }, () => ask(ann)));
+  const answers = await atOnce(database, ann.id, () => Array.from({ length: 10 }, () => ask(ann)));
   expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(429)]);
   const { rows } = await database.pool.query('select 1 from gatehouse.mail_outbox where user_id = $1', [ann.id]);
   expect(rows).toHaveLength(1);

@@ -1,9 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { Response } from 'supertest';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { inTransaction } from '../../src/db/database.ts';
 import { mailOneTimeToken } from '../../src/one-time-tokens/mail-token.ts';
 import type { OneTimeTokenType } from '../../src/one-time-tokens/one-time-tokens.ts';
 import { auditRowsOf, startApp } from '../harness/app.ts';
+import { atOnce } from '../harness/at-once.ts';
 import { addPerson, bearer, claimsOf, type Person, type UserColumns } from '../harness/people.ts';
 
 const app = await startApp({
@@ -126,7 +128,7 @@ describe('the link of a mail', () => {
   test('of two hundred clicks at once one signs in', async () => {
     const ann = await unconfirmed();
     const { token_hash } = await mailed(ann);
-    const answers = await Promise.all(
+    const answers = await atOnce(database, ann.id, () =>
       Array.from({ length: 200 }, (_, i) => (i % 2 ? present({ type: 'signup', token_hash }) : click(token_hash))),
     );
     const signedIn = answers.filter(
@@ -389,7 +391,7 @@ describe('the code of a mail', () => {
     const ann = await unconfirmed();
     const { code } = await mailed(ann);
     const wrong = wrongFor(code);
-    const guesses = await Promise.all(Array.from({ length: 100 }, () => typed(ann, wrong)));
+    const guesses = await atOnce(database, ann.id, () => Array.from({ length: 100 }, () => typed(ann, wrong)));
     expect(new Set(guesses.map(({ status }) => status))).toEqual(new Set([403]));
     const { rows } = await database.pool.query(
       `select reason, count(*)::int as n from audit.events where action = 'verification_failed' and subject_id = $1 group by reason order by reason`,
@@ -421,13 +423,13 @@ describe('the code of a mail', () => {
     const ann = await unconfirmed();
     const { code } = await mailed(ann);
     const nobody = { email: `nobody.${randomUUID()}@example.com` };
-    const known = [];
-    const unknown = [];
+    const known: Response[] = [];
+    const unknown: Response[] = [];
     for (let i = 0; i < 7; i++) {
       known.push(await typed(ann, wrongFor(code)));
       unknown.push(await typed(nobody, wrongFor(code)));
     }
-    const words = ({ status, text, headers }: (typeof known)[number]) => {
+    const words = ({ status, text, headers }: Response) => {
       const { 'x-request-id': _id, date: _date, ...rest } = headers;
       return { status, text, headers: rest };
     };
