@@ -137,7 +137,7 @@ const routes = app.routes.map(([method, pattern]) => {
 });
 const protectedRoutes = routes.filter(({ title }) => !publicRoutes.has(title));
 
-const isForAdministrators = ({ path }: (typeof routes)[number]) => /^\/(?:admin\/|invite$)/.test(path);
+const isForAdministrators = ({ path }: (typeof routes)[number]) => /^\/(?:admin|invite)\b/.test(path);
 
 function ask({ method, path }: (typeof routes)[number], token: string | undefined) {
   const request = app.request[method as 'post'](path.replace(/:\w+/g, ann.id));
