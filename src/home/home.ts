@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { access, constants, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { makeApiKeys } from '../access-tokens/api-keys.ts';
 import { connectionFromUrl } from '../config/connection.ts';
@@ -118,10 +118,12 @@ async function withKey(kept: HomeSecrets, secret_key: string): Promise<HomeSecre
 async function makeDirectory(directory: string, mode = 0o711): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode });
+    await access(directory, constants.W_OK | constants.X_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    const what = code === 'EEXIST' ? 'is no directory' : `cannot be written (${code})`;
     throw new HomeUnusable(
-      `${directory} cannot be made (${code}): gatehouse keeps its data there unless DATABASE_URL names a database. Set GATEHOUSE_DATA_DIRECTORY to a directory that this account may write.`,
+      `${directory} ${what}: gatehouse keeps its data there. Set GATEHOUSE_DATA_DIRECTORY to a directory of this account, or DATABASE_URL to a database of yours.`,
     );
   }
 }
