@@ -5,11 +5,9 @@ import { styleText } from 'node:util';
 import { CommandFailure, type CommandIo, exitCodes } from './command.ts';
 import { type Connection, connectionFromUrl } from './config/connection.ts';
 import { type Config, ConfigMistakes, readConfig, type Secrets } from './config.ts';
-import { createDatabase } from './db/database.ts';
 import { createPool } from './db/pool.ts';
 import { prepareDatabase } from './db/prepare-database.ts';
 import { homeExists, openHomeDatabase } from './home/home.ts';
-import { createLog } from './http/log.ts';
 import { failureOf } from './service/start-failure.ts';
 import { version } from './version.ts';
 
@@ -82,6 +80,7 @@ async function gatehouse(words: string[], env: NodeJS.ProcessEnv): Promise<numbe
   } catch (error) {
     if (error instanceof ConfigMistakes) return refuse(exitCodes.usage, error.mistakes.join('\n'));
     if (error instanceof CommandFailure) return refuse(error.exitCode, error.message);
+    const { createLog } = await import('./http/log.ts');
     createLog({ level: 'fatal', destination: process.stderr }).fatal({ error }, 'a fault of gatehouse');
     return exitCodes.fault;
   }
@@ -115,6 +114,8 @@ function createIo(command: string, env: NodeJS.ProcessEnv, ends: AsyncDisposable
       }
       const setting = sources.get('database_url') ?? sources.get('postgres_host') ?? settings.data_directory;
       await asCommandFailure(() => prepareDatabase(connection, setting, tell));
+      // Most of what loading takes, and nothing that `--help` needs.
+      const { createDatabase } = await import('./db/database.ts');
       const pool = createPool({ connection, application_name: `gatehouse ${command}`, max: 2 });
       return { db: createDatabase(pool), close: () => pool.end() };
     },
