@@ -15,6 +15,7 @@ const portal = {
     'https://any.example.com:*/x',
     'https://q.example.com/x?lang=*',
     'https://example.com',
+    'https://*/one-label',
     'myapp://**',
     'https://10.0.0.5/x',
     'javascript://**',
@@ -186,6 +187,10 @@ test.each([
   ['https://q.example.com/x', false],
   ['https://example.com', true],
   ['https://example.com/', false],
+  ['https://intranet/one-label', true],
+  // A browser goes to 127.0.0.1.
+  ['https://0x7f000001/one-label', false],
+  ['https://2130706433/one-label', false],
   ['myapp://login/callback?x=1', true],
   ['myapp://login', true],
   ['otherapp://login', false],
