@@ -145,7 +145,8 @@ function readBody(req: Request): Promise<Buffer> {
     });
     req.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     req.on('error', () => reject(new RequestAborted()));
-    req.on('close', () => reject(new RequestAborted()));
+    // It comes after every body; an error is made, with its stack, only where it says something.
+    req.on('close', () => req.complete || reject(new RequestAborted()));
   });
 }
 
