@@ -1,7 +1,7 @@
 /** Plays a recorded scenario against a gatehouse: real HTTP, real mail, real SQL. */
 import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Mailbox } from '../harness/mailbox.ts';
 import { mintJwt } from '../harness/people.ts';
 import { differencesBetween, normal, place, type Values } from './normal-form.ts';
@@ -28,40 +28,40 @@ const comparedHeaders = [
 
 export interface Target {
   url: string;
-  database: { url: string; pool: pg.Pool };
+  database: { pool: pg.Pool };
   mailbox: Mailbox;
 }
 
-/** A step whose answer is not GoTrue's, and where. */
-export interface DifferingStep {
+/** Where the answer to a step is not GoTrue's. */
+export interface Found {
   step: number;
   /** `POST /signup`, or what kind of step it is. */
   title: string;
-  /** A path with both values, each. */
-  differences: string[];
+  /** A path with both values: `body.user.email: want …, got …`. */
+  difference: string;
 }
 
 /**
- * Plays all steps and returns those that differ. Where GoTrue itself answered 5xx any refusal is right; headers that it
+ * Plays all steps and returns where they differ. Where GoTrue itself answered 5xx any refusal is right; headers that it
  * did not send may be there.
  */
-export async function replay(scenario: Scenario, target: Target): Promise<DifferingStep[]> {
+export async function replay(scenario: Scenario, target: Target): Promise<Found[]> {
   const agent = new Agent({ keepAlive: true });
   const values = freshValues();
   target.mailbox.clear();
-  const differing: DifferingStep[] = [];
+  const found: Found[] = [];
   try {
     for (const [index, step] of scenario.steps.entries()) {
       const got = await play(step, { ...target, agent }, values).catch(broken);
       if (step.got === undefined) continue;
-      const differences = compare(step.got, got, step.ignore ?? []);
       const title = 'do' in step ? step.do : (Object.keys(step)[0] ?? '');
-      if (differences.length > 0) differing.push({ step: index, title, differences });
+      const differences = compare(step.got, got, step.ignore ?? []);
+      found.push(...differences.map((difference) => ({ step: index, title, difference })));
     }
   } finally {
     agent.destroy();
   }
-  return differing;
+  return found;
 }
 
 /** A step that could not be played, because one before it did not give what it needs, differs. */
@@ -230,19 +230,13 @@ async function nothingUnderWay(address: string, pool: pg.Pool): Promise<void> {
 async function runSql(step: SqlStep, { database }: Playing, values: Values): Promise<JsonObject> {
   const statement = fill(step.sql, values).trim().replace(/;$/, '');
   const isSelect = /^(select|with)\b/i.test(statement);
-  const client = new pg.Client(database.url);
-  await client.connect();
-  try {
-    const { rows: found } = await client.query(
-      isSelect ? `select coalesce(json_agg(t), '[]') as rows from (${statement}) as t` : statement,
-    );
-    if (!isSelect) return {};
-    const { rows } = found[0];
-    remember(step.save, { rows, row: rows[0] }, values);
-    return { rows: normal(rows, values) };
-  } finally {
-    await client.end();
-  }
+  const { rows: found } = await database.pool.query(
+    isSelect ? `select coalesce(json_agg(t), '[]') as rows from (${statement}) as t` : statement,
+  );
+  if (!isSelect) return {};
+  const { rows } = found[0];
+  remember(step.save, { rows, row: rows[0] }, values);
+  return { rows: normal(rows, values) };
 }
 
 function mint({ mint, header, key, save }: MintStep, values: Values): JsonObject {

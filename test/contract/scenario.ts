@@ -70,10 +70,9 @@ export interface Scenario {
 
 /** A difference that is wanted. The recordings' own runner takes the file with `--allow`. */
 export interface Difference {
-  /** A name, or `*` for every scenario. */
   scenario: string;
-  /** Every step unless given. */
-  step?: number;
+  /** From 0. */
+  step: number;
   /** The beginning of the path of what differs: `body.message`. */
   path: string;
   reason: string;
