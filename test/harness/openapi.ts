@@ -22,6 +22,7 @@ export interface DescribedResponse extends Reference {
 }
 
 export interface Operation {
+  tags: string[];
   operationId: string;
   description?: string;
   security?: Record<string, string[]>[];
