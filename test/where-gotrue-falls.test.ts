@@ -1,6 +1,6 @@
 /**
  * Where a real GoTrue was seen to fall, and gatehouse stands: one `describe` per measured weakness, by its number in
- * docs/where-gotrue-falls.md. What a room's own tests hold in detail is tried here once, on the whole service.
+ * docs/weaknesses.md (measured falls). What a room's own tests hold in detail is tried here once, on the whole service.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';

@@ -280,7 +280,7 @@ describe('a limited route', () => {
     expect(await passed(service, 40, (i) => ({ 'Cf-Connecting-Ip': `198.51.100.1, 198.51.100.${i}` }))).toBe(30);
   });
 
-  // What a client writes into the header stands before what the proxy adds (audit-security-reliability §9, row 7).
+  // What a client writes into the header stands before what the proxy adds (docs/weaknesses.md, measured falls, 7).
   it('is not passed by names that the client puts first', async () => {
     for (const settings of [{ rate_limit_header: 'X-Forwarded-For' }, { trusted_proxies: ['loopback'] }]) {
       const service = await limited(settings);

@@ -223,7 +223,7 @@ describe('PUT /user: metadata', () => {
     expect(app.mailbox.unread(ann.email)).toBe(0);
   });
 
-  // A longer one fits into no header of the next request (audit-security-reliability §9, 18).
+  // A longer one fits into no header of the next request (docs/weaknesses.md, measured falls, 18).
   test('never makes an access token of more than 6 KiB, and one that came that large may shrink', async () => {
     const before = await fingerprint(database);
     const response = await change(ann, { data: { bio: 'x'.repeat(5000) } });
@@ -544,7 +544,7 @@ describe('PUT /user where an old session needs a code', () => {
     expect((await change(ann, { data: { seat: 4 }, email: newAddress() }, wary)).status).toBe(200);
   });
 
-  // GoTrue let three to five of ten through (audit-security-reliability §9, 1).
+  // GoTrue let three to five of ten through (docs/weaknesses.md, measured falls, 1).
   test('a code used ten times at once changes the password once', async () => {
     await age(25);
     const nonce = await nonceOf(ann);
