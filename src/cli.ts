@@ -25,6 +25,11 @@ interface Entry {
 /** In the order in which somebody needs them. */
 const commands: Entry[] = [
   {
+    name: 'serve',
+    summary: 'the service itself, until it is stopped',
+    load: () => import('./service/serve.command.ts'),
+  },
+  {
     name: 'migrate users',
     summary: 'carry users, password hashes and live sessions over from Supabase',
     load: () => import('./migrate/users.command.ts'),
@@ -53,11 +58,8 @@ const commands: Entry[] = [
 
 // A reader that has seen enough (`gatehouse … | head`) ends us, as it ends every program.
 const BROKEN_PIPE = 141;
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', ({ code }: NodeJS.ErrnoException) =>
-    process.exit(code === 'EPIPE' ? BROKEN_PIPE : exitCodes.fault),
-  );
-}
+const endByPipe = ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? BROKEN_PIPE : exitCodes.fault);
+for (const stream of [process.stdout, process.stderr]) stream.on('error', endByPipe);
 
 process.exitCode = await gatehouse(process.argv.slice(2), process.env);
 
@@ -72,6 +74,8 @@ async function gatehouse(words: string[], env: NodeJS.ProcessEnv): Promise<numbe
     .sort((a, b) => b.name.length - a.name.length)[0];
   if (!command) return refuse(exitCodes.usage, unknownCommand(words));
 
+  // The service outlives its readers, and says so itself.
+  if (command.name === 'serve') for (const stream of [process.stdout, process.stderr]) stream.off('error', endByPipe);
   await using ends = new AsyncDisposableStack();
   const { run } = await command.load();
   const args = words.slice(command.name.split(' ').length).map((arg) => (arg === '-h' ? '--help' : arg));

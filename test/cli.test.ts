@@ -32,7 +32,7 @@ describe('says what there is', () => {
   it('all commands with what they are for, at --help and without a word', async () => {
     const { code, stdout } = await runCommand(['--help']);
     expect(code).toBe(0);
-    for (const name of ['migrate users', 'roles', 'clients', 'keys', 'settings explain']) {
+    for (const name of ['serve', 'migrate users', 'roles', 'clients', 'keys', 'settings explain']) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\w`, 'm'));
     }
     expect(stdout).toMatch(/Exit codes/);
@@ -40,7 +40,7 @@ describe('says what there is', () => {
     expect((await runCommand([])).stdout).toBe(stdout);
   });
 
-  it.each([[['migrate', 'users']], [['roles']], [['clients']], [['keys']], [['settings', 'explain']]])(
+  it.each([[['serve']], [['migrate', 'users']], [['roles']], [['clients']], [['keys']], [['settings', 'explain']]])(
     'each command about itself, whatever the environment: %j',
     async (words) => {
       const broken = { SECRET_KEY: 'short', DATABASE_URL: 'nonsense' };

