@@ -32,7 +32,9 @@ const publicRoutes = new Set([
   'POST /resend',
   'GET /verify',
   'POST /verify',
-  'POST /introspect', // a client's secret: test/clients
+  // A client's secret: test/clients.
+  'POST /introspect',
+  'POST /revoke',
 ]);
 
 // A signing key whose public half is known to all: what algorithm confusion needs.
@@ -63,11 +65,23 @@ const signedOut = await signedInWhenStill('delete from auth.sessions where user_
 const deleted = await signedInWhenStill('delete from auth.users where id = $1');
 const softDeleted = await signedInWhenStill('update auth.users set deleted_at = now() where id = $1');
 
+async function administratorWhenStill(changed: string): Promise<SignedInPerson> {
+  const person = await signedInWhenStill(`insert into gatehouse.role_grants (user_id, role) values ($1, 'admin')`);
+  await database.pool.query(changed, [person.id]);
+  return person;
+}
+const bannedAdministrator = await administratorWhenStill(
+  `update auth.users set banned_until = now() + interval '1 day' where id = $1`,
+);
+const signedOutAdministrator = await administratorWhenStill('delete from auth.sessions where user_id = $1');
+const formerAdministrator = await administratorWhenStill('delete from gatehouse.role_grants where user_id = $1');
+
 /** What ann's token would be with other claims. */
 const hers = (changed: Record<string, unknown>, making?: Parameters<typeof mintJwt>[1]) =>
   mintJwt({ ...claims, ...changed }, making);
 
-type Refusal = [what: string, token: string | undefined, status: number, error_code: string];
+/** `actor` where the record names somebody although the answer does not say that there is one. */
+type Refusal = [what: string, token: string | undefined, status: number, error_code: string, actor?: string];
 
 const tokensNobodyMayUse: Refusal[] = [
   ['no token', undefined, 401, 'no_authorization'],
@@ -105,7 +119,7 @@ const tokensOfUsers: Refusal[] = [
   ['a session that is no id', hers({ session_id: 'hers' }), 403, 'bad_jwt'],
   ['a user who never was', hers({ sub: randomUUID() }), 403, 'user_not_found'],
   ['a deleted user', deleted.access_token, 403, 'user_not_found'],
-  ['a user deleted softly', softDeleted.access_token, 403, 'user_not_found'],
+  ['a user deleted softly', softDeleted.access_token, 403, 'user_not_found', softDeleted.id],
   ['a session that was ended', signedOut.access_token, 403, 'session_not_found'],
   ["another user's session", hers({ session_id: bob.session_id }), 403, 'session_not_found'],
   ['a banned user', banned.access_token, 403, 'user_banned'],
@@ -126,8 +140,13 @@ const tokensOfNoAdministrator: Refusal[] = [
   ],
   ['a deleted user', deleted.access_token, 403, 'user_not_found'],
   ['a session that was ended', signedOut.access_token, 403, 'session_not_found'],
-  ['a banned user', banned.access_token, 403, 'user_banned'],
+  ['an administrator who was banned', bannedAdministrator.access_token, 403, 'user_banned'],
+  ['an administrator whose session was ended', signedOutAdministrator.access_token, 403, 'session_not_found'],
+  ['an administrator who is none any more', formerAdministrator.access_token, 403, 'not_admin'],
 ];
+
+/** Rights are for one thing each: an administrator reads no audit log. */
+const tokensOfNoAuditor: Refusal[] = [...tokensOfUsers, ["a user's token", ann.access_token, 403, 'not_admin']];
 
 const routes = app.routes.map(([method, pattern]) => {
   // GoTrue asks who is calling before it says that a path has no such method (contract appendix C, "Admin").
@@ -138,6 +157,15 @@ const routes = app.routes.map(([method, pattern]) => {
 const protectedRoutes = routes.filter(({ title }) => !publicRoutes.has(title));
 
 const isForAdministrators = ({ path }: (typeof routes)[number]) => /^\/(?:admin|invite)\b/.test(path);
+const isForAuditors = ({ path }: (typeof routes)[number]) => path.startsWith('/audit');
+
+function refusalsAt(route: (typeof routes)[number]): Refusal[] {
+  if (isForAdministrators(route)) return tokensOfNoAdministrator;
+  return isForAuditors(route) ? tokensOfNoAuditor : tokensOfUsers;
+}
+
+/** Refusals of somebody whom the token proved to be there. */
+const ofSomebody = new Set(['session_not_found', 'user_banned', 'validation_failed', 'not_admin']);
 
 function ask({ method, path }: (typeof routes)[number], token: string | undefined) {
   const request = app.request[method as 'post'](path.replace(/:\w+/g, ann.id));
@@ -150,39 +178,41 @@ function ask({ method, path }: (typeof routes)[number], token: string | undefine
 }
 
 describe.each(protectedRoutes)('$title', (route) => {
-  const ofRoute = isForAdministrators(route) ? tokensOfNoAdministrator : tokensOfUsers;
+  test.each([...tokensNobodyMayUse, ...refusalsAt(route)])(
+    'refuses %s',
+    async (_what, token, status, error_code, actor) => {
+      const before = await fingerprint(database);
+      const response = await ask(route, token);
 
-  test.each([...tokensNobodyMayUse, ...ofRoute])('refuses %s', async (_what, token, status, error_code) => {
-    const before = await fingerprint(database);
-    const response = await ask(route, token);
-
-    expect(response.status).toBe(status);
-    expect(response.body).toEqual({ code: status, error_code, msg: expect.stringMatching(/./) });
-    expect(response.headers['x-sb-error-code']).toBe(error_code);
-    expect(await fingerprint(database)).toEqual(before);
-    expect(await auditRowsOf(app, response)).toMatchObject([
-      {
-        outcome: 'failure',
-        error_code,
-        action: expect.stringMatching(/_failed$/),
-        ip: '127.0.0.1',
-        path: route.path.replace(/:\w+/g, ann.id),
-      },
-    ]);
-  });
+      expect(response.status).toBe(status);
+      expect(response.body).toEqual({ code: status, error_code, msg: expect.stringMatching(/./) });
+      expect(response.headers['x-sb-error-code']).toBe(error_code);
+      expect(await fingerprint(database)).toEqual(before);
+      expect(await auditRowsOf(app, response)).toMatchObject([
+        {
+          outcome: 'failure',
+          error_code,
+          action: expect.stringMatching(/_failed$/),
+          actor_id: actor ?? (token && ofSomebody.has(error_code) ? (claimsOf(token).sub ?? null) : null),
+          ip: '127.0.0.1',
+          path: route.path.replace(/:\w+/g, ann.id),
+        },
+      ]);
+    },
+  );
 });
 
-test('a token that is right is let through everywhere', async () => {
-  for (const route of protectedRoutes) {
-    const { access_token } = await addSignedInPerson(app, { role: 'authenticated' });
-    const token = isForAdministrators(route) ? serviceKey(app) : access_token;
-    const { status, body } = await ask(
-      { ...route, path: route.path.replace(/:\w+/g, (await addPerson(app)).id) },
-      token,
-    );
-    expect([status, body.error_code], route.title).not.toEqual(expect.arrayContaining([401]));
-    if (!route.path.startsWith('/audit')) expect(status, route.title).not.toBe(403);
+test.each(protectedRoutes)('$title lets a token through that is right', async (route) => {
+  const person = await addSignedInPerson(app);
+  const { id } = await addPerson(app);
+  if (isForAuditors(route)) {
+    await database.pool.query(`insert into gatehouse.role_grants (user_id, role) values ($1, 'auditor')`, [person.id]);
   }
+  const token = isForAdministrators(route) ? serviceKey(app) : person.access_token;
+  const { status } = await ask({ ...route, path: route.path.replace(/:\w+/g, id) }, token);
+
+  expect([401, 403]).not.toContain(status);
+  expect(status).toBeLessThan(500);
 });
 
 test('what is listed as public is a route', () => {
