@@ -7,6 +7,7 @@ import { jwks, openidConfiguration } from './access-tokens/jwks.http.ts';
 import { listEvents } from './audit/events.http.ts';
 import { recordRefusals, refusedAs } from './audit/refusals.http.ts';
 import { introspect } from './clients/introspect.http.ts';
+import { revoke } from './clients/revoke.http.ts';
 import type { Gatehouse } from './gatehouse.ts';
 import { refusedGrant, token } from './grants/token.http.ts';
 import { identifyCaller } from './http/caller.ts';
@@ -23,8 +24,15 @@ import { sendError } from './http/send-error.ts';
 import { publicSettings } from './http/settings.http.ts';
 import { requestTimeout } from './http/timeout.ts';
 import { requireRole } from './roles/require-role.http.ts';
+import {
+  endEverySession,
+  endSessionOfUser,
+  endSessionsOfUser,
+  listSessionsOfUser,
+} from './sessions/admin-sessions.http.ts';
 import { requireAdmin, requireSession } from './sessions/bearer.http.ts';
 import { logout } from './sessions/logout.http.ts';
+import { endSessionOfOwn, listOwnSessions } from './sessions/own-sessions.http.ts';
 import {
   changeAnyUser,
   createAnyUser,
@@ -72,15 +80,26 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['get', '/user{/}', refusedAs('user_read_failed'), user, readOwnUser],
     ['put', '/user{/}', refusedAs('user_modify_failed'), user, limit.user, changeOwnAccount(gatehouse)],
     ['otherwise', '/user{/}', refusedAs('request_failed'), user],
+    ['get', '/user/sessions', refusedAs('user_read_failed'), user, listOwnSessions(gatehouse)],
+    ['otherwise', '/user/sessions', refusedAs('request_failed'), user],
+    ['delete', '/user/sessions/:session_id', refusedAs('logout_failed'), user, endSessionOfOwn(gatehouse)],
+    ['otherwise', '/user/sessions/:session_id', refusedAs('request_failed'), user],
     ['otherwise', '/user/*rest', refusedAs('request_failed'), user, notFound],
 
     ['get', '/admin/users{/}', ...admin, listAllUsers(gatehouse)],
     ['post', '/admin/users{/}', ...admin, createAnyUser(gatehouse)],
     ['otherwise', '/admin/users{/}', ...admin],
-    ['get', '/admin/users/:user_id{/}', ...admin, userOfPath, readAnyUser],
+    ['get', '/admin/users/:user_id{/}', ...admin, userOfPath, readAnyUser(gatehouse)],
     ['put', '/admin/users/:user_id{/}', ...admin, userOfPath, changeAnyUser(gatehouse)],
     ['delete', '/admin/users/:user_id{/}', ...admin, userOfPath, deleteAnyUser(gatehouse)],
     ['otherwise', '/admin/users/:user_id{/}', ...admin, userOfPath],
+    ['get', '/admin/users/:user_id/sessions', ...admin, userOfPath, listSessionsOfUser(gatehouse)],
+    ['delete', '/admin/users/:user_id/sessions', ...admin, userOfPath, endSessionsOfUser(gatehouse)],
+    ['otherwise', '/admin/users/:user_id/sessions', ...admin, userOfPath],
+    ['delete', '/admin/users/:user_id/sessions/:session_id', ...admin, userOfPath, endSessionOfUser(gatehouse)],
+    ['otherwise', '/admin/users/:user_id/sessions/:session_id', ...admin, userOfPath],
+    ['delete', '/admin/sessions', ...admin, endEverySession(gatehouse)],
+    ['otherwise', '/admin/sessions', ...admin],
     ['otherwise', '/admin{/*rest}', ...admin, notFound],
 
     // Not in this version: known, so that a client is told no in the words that it understands.
@@ -93,6 +112,7 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
 
     ['get', '/audit/events', refusedAs('audit_read_failed'), user, auditor, listEvents(gatehouse)],
     ['post', '/introspect', refusedAs('introspection_failed'), introspect(gatehouse)],
+    ['post', '/revoke', refusedAs('revocation_failed'), revoke(gatehouse)],
   ];
 }
 

@@ -98,10 +98,11 @@ test('what a route asks of its caller is what its security says', async () => {
   for (const [title, { security = [] }] of operations) {
     const [method = '', path = ''] = title.split(' ');
     const answer = await request[method.toLowerCase() as 'get'](path.replace(/\{.*?\}/g, crypto.randomUUID()))
-      // Of /introspect, which reads it before it asks.
+      // Of /introspect and /revoke, which read it before they ask.
       .type('form')
       .send(method === 'GET' ? undefined : 'token=x');
-    const asks = answer.status === 401 ? (title === 'POST /introspect' ? 'client' : 'bearer') : 'nobody';
+    const asks =
+      answer.status === 401 ? (/^POST \/(?:introspect|revoke)$/.test(title) ? 'client' : 'bearer') : 'nobody';
     const schemes = security.flatMap(Object.keys);
     const says = schemes.length === 0 ? 'nobody' : schemes.includes('client') ? 'client' : 'bearer';
     expect([title, asks]).toEqual([title, says]);

@@ -41,3 +41,34 @@ export const listClients = statement<Record<string, never>, Client>(
   'list_clients',
   sql`select id, name, created_at, disabled_at, last_used_at from gatehouse.clients order by name`,
 );
+
+/** What a statement that a client asks says of the client. */
+export interface FoundClient {
+  /** Null where there is no such client. */
+  client_id: string | null;
+  matches: boolean | null;
+  disabled: boolean | null;
+}
+
+/**
+ * Common table expressions of a statement that a client asks: `client`, with whether the secret matches, and `asking`, the
+ * row of one that is let in. What the statement looks up and changes belongs behind `asking`. Takes `client_id`,
+ * `secret_hash`, `nonce` and `now`.
+ *
+ * The hashes are compared as hashes of themselves with a nonce of this request: PostgreSQL stops at the first byte that
+ * differs, and so that byte tells nothing about the next request's.
+ *
+ * The client's row is written once a minute and never waited for: of its requests at one time one writes.
+ */
+export const askingClient = sql`
+  client as (
+    select id, name, disabled_at is not null as disabled,
+           sha256(secret_hash || ${arg('nonce')}::bytea)
+             = sha256(${arg('secret_hash')}::bytea || ${arg('nonce')}::bytea) as matches
+      from gatehouse.clients where id = ${arg('client_id')}::uuid),
+  asking as (select id, name from client where matches and not disabled),
+  used as (
+    update gatehouse.clients set last_used_at = ${arg('now')}::timestamptz
+     where id = (select c.id from gatehouse.clients as c join asking on asking.id = c.id
+                  where c.last_used_at is null or c.last_used_at <= ${arg('now')}::timestamptz - interval '1 minute'
+                    for no key update of c skip locked))`;

@@ -1,8 +1,9 @@
 /** Backend services that may ask whether a token is valid: each with an id and a secret of its own (DESIGN §4). */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import type { Actor } from '../audit/events.ts';
-import { record } from '../audit/record.ts';
+import type { Actor, RefusedAction } from '../audit/events.ts';
+import { record, recordRefusal } from '../audit/record.ts';
 import { type Database, inTransaction } from '../db/database.ts';
+import { AuthError } from '../errors.ts';
 import type { Occasion } from '../http/caller.ts';
 import * as rows from './clients.sql.ts';
 
@@ -59,4 +60,35 @@ export function disableClient(
 
 export function listClients(db: Database): Promise<rows.Client[]> {
   return rows.listClients(db, {});
+}
+
+export interface ClientCredentials {
+  client_id: string;
+  client_secret: string;
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const NONCE_BYTES = 16;
+
+/**
+ * What a statement takes that looks for the client with `askingClient`.
+ *
+ * @throws AuthError `invalid_client` where there can be none
+ */
+export function clientArgs({ client_id, client_secret }: ClientCredentials) {
+  if (!UUID.test(client_id)) throw new AuthError('invalid_client', { reason: 'no such client' });
+  return { client_id, secret_hash: secretHash(client_secret), nonce: randomBytes(NONCE_BYTES) };
+}
+
+/** @throws AuthError `invalid_client`, alike for every reason, recorded as `action` */
+export async function refuseUnlessLetIn(
+  db: Database,
+  { client_id, matches, disabled }: rows.FoundClient,
+  action: RefusedAction,
+  occasion: Occasion,
+): Promise<void> {
+  if (client_id && matches && !disabled) return;
+  const reason = !client_id ? 'no such client' : matches ? 'the client is disabled' : 'wrong client secret';
+  const details = client_id ? { client_id } : {};
+  throw await recordRefusal(db, new AuthError('invalid_client', { reason }), { action, details }, occasion);
 }

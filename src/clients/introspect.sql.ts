@@ -1,12 +1,10 @@
 /** What one introspection asks of the database and changes in it: one statement. */
 import { sql } from 'drizzle-orm';
 import { arg, statement } from '../db/statement.ts';
+import { askingClient, type FoundClient } from './clients.sql.ts';
 
-export interface Introspected {
-  /** Null where there is no such client; what follows is then of nobody. */
-  client_id: string | null;
-  matches: boolean | null;
-  disabled: boolean | null;
+/** Where no client is let in, what follows is of nobody. */
+export interface Introspected extends FoundClient {
   /** Why the token is not active, for the record. */
   inactive: string | null;
   role: string | null;
@@ -17,26 +15,11 @@ export interface Introspected {
 /**
  * The client by its id and the SHA-256 of its secret, the user of the token and whether the session is there and the
  * user's own. Only for a client that is let in is any of it looked up, and then it is on record.
- *
- * The hashes are compared as hashes of themselves with a nonce of this request: PostgreSQL stops at the first byte that
- * differs, and so that byte tells nothing about the next request's.
- *
- * The client's row is written once a minute and never waited for: of its requests at one time one writes.
  */
 export const introspectToken = statement<Record<string, unknown>, Introspected>(
   'introspect_token',
   sql`
-  with client as (
-    select id, name, disabled_at is not null as disabled,
-           sha256(secret_hash || ${arg('nonce')}::bytea)
-             = sha256(${arg('secret_hash')}::bytea || ${arg('nonce')}::bytea) as matches
-      from gatehouse.clients where id = ${arg('client_id')}::uuid),
-  asking as (select id, name from client where matches and not disabled),
-  used as (
-    update gatehouse.clients set last_used_at = ${arg('now')}::timestamptz
-     where id = (select c.id from gatehouse.clients as c join asking on asking.id = c.id
-                  where c.last_used_at is null or c.last_used_at <= ${arg('now')}::timestamptz - interval '1 minute'
-                    for no key update of c skip locked)),
+  with ${askingClient},
   person as (
     select u.id, u.aud, u.role, u.email, u.phone, u.banned_until > ${arg('now')}::timestamptz as banned
       from asking join auth.users as u on u.id = ${arg('user_id')}::uuid and u.deleted_at is null),

@@ -1,5 +1,4 @@
 /** Whether a token is valid now, and whose it is: what a backend learns that does not trust a signature alone (RFC 7662). */
-import { randomBytes } from 'node:crypto';
 import {
   type AccessTokenClaims,
   audiencesOf,
@@ -8,17 +7,11 @@ import {
   verifyAccessToken,
 } from '../access-tokens/verify.ts';
 import { occasionArgs } from '../audit/record.sql.ts';
-import { recordRefusal } from '../audit/record.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import type { Occasion } from '../http/caller.ts';
-import { secretHash } from './clients.ts';
+import { type ClientCredentials, clientArgs, refuseUnlessLetIn } from './clients.ts';
 import { introspectToken } from './introspect.sql.ts';
-
-export interface ClientCredentials {
-  client_id: string;
-  client_secret: string;
-}
 
 /** RFC 7662 §2.2. What the token says, but for role and addresses, which are the user's as they are now. */
 export interface ActiveToken {
@@ -45,9 +38,6 @@ export interface InactiveToken {
   active: false;
 }
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const NONCE_BYTES = 16;
-
 /**
  * Introspects a token for a client. Active is an access token that verifies and whose session goes on, of a user who is
  * neither banned nor gone and whose audience it is for. API keys are nobody's and refresh tokens are for this service
@@ -59,17 +49,15 @@ const NONCE_BYTES = 16;
  */
 export async function introspect(
   gatehouse: Pick<Gatehouse, 'db' | 'signingKeys' | 'settings'>,
-  { client_id, client_secret }: ClientCredentials,
+  client: ClientCredentials,
   token: string,
   occasion: Occasion,
 ): Promise<ActiveToken | InactiveToken> {
-  if (!UUID.test(client_id)) throw new AuthError('invalid_client', { reason: 'no such client' });
-  const read = await readToken(gatehouse, token, occasion.now);
+  const credentials = clientArgs(client);
+  const read = await readAccessToken(gatehouse, token, occasion.now);
   const [found] = await introspectToken(gatehouse.db, {
     ...occasionArgs(occasion),
-    client_id,
-    secret_hash: secretHash(client_secret),
-    nonce: randomBytes(NONCE_BYTES),
+    ...credentials,
     user_id: read.user_id,
     session_id: read.session_id,
     audiences: read.claims ? audiencesOf(read.claims) : [],
@@ -77,13 +65,7 @@ export async function introspect(
   });
   if (!found) throw new Error('the statement answers with one row');
 
-  const { client_id: known, matches, disabled } = found;
-  if (!known || !matches || disabled) {
-    const reason = !known ? 'no such client' : matches ? 'the client is disabled' : 'wrong client secret';
-    const details = known ? { client_id: known } : {};
-    const refusal = new AuthError('invalid_client', { reason });
-    throw await recordRefusal(gatehouse.db, refusal, { action: 'introspection_failed', details }, occasion);
-  }
+  await refuseUnlessLetIn(gatehouse.db, found, 'introspection_failed', occasion);
   const { claims, user_id, session_id } = read;
   if (found.inactive !== null || !claims || !user_id || !session_id) return { active: false };
   return {
@@ -105,7 +87,8 @@ export async function introspect(
   };
 }
 
-interface ReadToken {
+/** An access token as far as it can be believed. */
+export interface ReadToken {
   /** Of a token that we may believe. */
   claims?: AccessTokenClaims;
   user_id?: string;
@@ -114,7 +97,8 @@ interface ReadToken {
   complaint?: string;
 }
 
-async function readToken(
+/** Never refuses: what is wrong with the token is in the answer. */
+export async function readAccessToken(
   gatehouse: Pick<Gatehouse, 'signingKeys' | 'settings'>,
   token: string,
   now: Date,

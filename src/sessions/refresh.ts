@@ -102,22 +102,50 @@ async function signingKeyOf(gatehouse: Gatehouse, token: CounterToken): Promise<
   return stored.refresh_token_hmac_key;
 }
 
+/**
+ * The session that a refresh token was issued for, used or not, current or long past; undefined for what was never
+ * issued here. Whether the session is still there is not asked.
+ */
+export async function findRefreshTokenSession(
+  gatehouse: Gatehouse,
+  refresh_token: string,
+  now: Date,
+): Promise<string | undefined> {
+  const token = readRefreshToken(refresh_token);
+  if (token) return (await isIssued(gatehouse, token)) ? token.session_id : undefined;
+  if (!LEGACY_TOKEN.test(refresh_token)) return undefined;
+  const [legacy] = await findLegacyToken(gatehouse.db, legacyArgs(gatehouse, refresh_token, now));
+  return legacy?.session_id ?? undefined;
+}
+
+async function isIssued(gatehouse: Gatehouse, token: CounterToken): Promise<boolean> {
+  try {
+    await signingKeyOf(gatehouse, token);
+    return true;
+  } catch (error) {
+    if (error instanceof AuthError) return false;
+    throw error;
+  }
+}
+
+function legacyArgs({ settings }: Pick<Gatehouse, 'settings'>, refresh_token: string, now: Date) {
+  return {
+    token: refresh_token,
+    token_sha256: createHash('sha256').update(refresh_token).digest('hex'),
+    reuse_interval: settings.security_refresh_token_reuse_interval,
+    now: now.toISOString(),
+  };
+}
+
 /** A token from before the counter: its session's next token, and every one after it, has a counter. */
 async function refreshByLegacyToken(
   gatehouse: Gatehouse,
   refresh_token: string,
   occasion: Occasion,
 ): Promise<RefreshedSession> {
-  const { db, settings } = gatehouse;
-  const token_sha256 = createHash('sha256').update(refresh_token).digest('hex');
-  const find = (on: Tx | Gatehouse['db']) =>
-    findLegacyToken(on, {
-      token: refresh_token,
-      token_sha256,
-      reuse_interval: settings.security_refresh_token_reuse_interval,
-      now: occasion.now.toISOString(),
-    });
-  return inTransaction(db, async (tx) => {
+  const args = legacyArgs(gatehouse, refresh_token, occasion.now);
+  const find = (on: Tx) => findLegacyToken(on, args);
+  return inTransaction(gatehouse.db, async (tx) => {
     const [known] = await find(tx);
     if (!known) throw new AuthError('refresh_token_not_found');
     if (known.session_id === null) {

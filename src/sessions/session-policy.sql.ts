@@ -7,7 +7,7 @@ import { arg } from '../db/statement.ts';
 export type SessionVerdict = 'session_not_found' | 'user_banned' | 'expired' | 'inactive' | 'low_aal' | 'superseded';
 
 /** The time a session was last used. `refreshed_at` has no time zone: GoTrue writes UTC (contract §6.2). */
-const lastUsed = (s: SQL) => sql`coalesce(${s}.refreshed_at at time zone 'utc', ${s}.created_at)`;
+export const lastUsed = (s: SQL) => sql`coalesce(${s}.refreshed_at at time zone 'utc', ${s}.created_at)`;
 
 const methodsOf = (s: SQL) => sql`
   exists (select from auth.mfa_amr_claims as c

@@ -1,10 +1,11 @@
 /** auth.sessions with the rows that live and die with it: auth.mfa_amr_claims, auth.refresh_tokens. */
 import { type SQL, sql } from 'drizzle-orm';
 import { recorded } from '../audit/record.sql.ts';
+import type { Tx } from '../db/database.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { UserRow } from '../users/user.ts';
 import { userColumns } from '../users/user-columns.sql.ts';
-import { amrOf, type SessionVerdict, sessionVerdict } from './session-policy.sql.ts';
+import { amrOf, lastUsed, type SessionVerdict, sessionVerdict } from './session-policy.sql.ts';
 
 /** One entry of the `amr` claim. `timestamp` is Unix seconds. */
 export interface AuthenticationMethod {
@@ -238,3 +239,76 @@ export const findSignedIn = statement<Record<string, unknown>, SignedInRow>(
     left join auth.sessions as s on s.id = ${arg('session_id')}::uuid and s.user_id = u.id
    where u.id = ${arg('user_id')}::uuid`,
 );
+
+/** A session as people see it who may end it. Times are RFC 3339. */
+export interface ListedSession {
+  id: string;
+  created_at: string;
+  updated_at: string;
+  refreshed_at: string | null;
+  not_after: string | null;
+  amr: AuthenticationMethod[];
+  ip: string | null;
+  user_agent: string | null;
+  current: boolean;
+}
+
+/** The sessions of a user, this one first, then the one that was used last; so many of them at most. */
+export const listSessionsOf = statement<
+  { user_id: string; session_id: string | undefined; limit: number },
+  ListedSession
+>(
+  'list_sessions',
+  sql`
+  select s.id, s.created_at, s.updated_at, s.refreshed_at at time zone 'utc' as refreshed_at, s.not_after,
+         ${amrOf(sql`s.id`)} as amr, host(s.ip) as ip, s.user_agent,
+         s.id is not distinct from ${arg('session_id')}::uuid as current
+    from auth.sessions as s
+   where s.user_id = ${arg('user_id')}::uuid
+   order by s.id is not distinct from ${arg('session_id')}::uuid desc, ${lastUsed(sql`s`)} desc, s.id
+   limit ${arg('limit')}::int`,
+);
+
+/** Ends one session of a user, with the event of a sign-out. No row where the user has no such session. */
+export const deleteOwnSession = statement<Record<string, unknown>, { id: string }>(
+  'delete_own_session',
+  sql`
+  with ended as (
+    delete from auth.sessions
+     where id = ${arg('ended_session_id')}::uuid and user_id = ${arg('user_id')}::uuid
+    returning id as session_id, user_id),
+  person as (select u.*, ended.session_id from ended join auth.users as u on u.id = ended.user_id),
+  ${recorded(sql`person`, {
+    action: 'logout',
+    user: sql`person`,
+    session_id: sql`person.session_id`,
+    remarks: sql`jsonb_build_object('by_session', ${arg('session_id')}::uuid)`,
+  })}
+  select id from person`,
+);
+
+/** Nobody starts a session of this user until the transaction is over; one that is about to be there is there. */
+export const holdSessionsOf = statement<{ user_id: string }, never>(
+  'hold_sessions',
+  sql`select from auth.users where id = ${arg('user_id')}::uuid for no key update`,
+);
+
+/** Ends one session of a user, or all where none is named. A row for each. */
+export const endSessionsOf = statement<{ user_id: string; session_id: string | undefined }, { id: string }>(
+  'end_sessions',
+  sql`
+  delete from auth.sessions
+   where user_id = ${arg('user_id')}::uuid and id = coalesce(${arg('session_id')}::uuid, id)
+  returning id`,
+);
+
+/**
+ * Ends every session there is. What starts or refreshes one waits, and finds it gone: who was signed in before this is over
+ * is not afterwards. It may take longer than a statement has: 20 s per million sessions.
+ */
+export async function endAllSessions(tx: Tx): Promise<number> {
+  await tx.$client.query('set local statement_timeout = 0');
+  await tx.$client.query('lock table auth.sessions in share row exclusive mode');
+  const { rowCount } = await tx.$client.query('delete from auth.sessions');
+  return rowCount ?? 0;
+}

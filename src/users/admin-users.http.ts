@@ -15,7 +15,7 @@ import { administratorOf } from '../sessions/bearer.http.ts';
 import { changeUser } from './change-user.ts';
 import { type Administration, createUser } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
-import { isAscending, listUsers, readUser } from './read-users.ts';
+import { isAscending, listUsers, readUser, recordReading } from './read-users.ts';
 import { changedUserJson, createdUserJson, type UserRow, userJson } from './user.ts';
 
 const administeredUser = bodyOf({
@@ -56,6 +56,8 @@ export function listAllUsers({ db, settings }: Gatehouse): RequestHandler {
     const ascending = isAscending(query(req, 'sort'));
     const filter = query(req, 'filter') || undefined;
     const { total, users } = await listUsers(db, { aud, filter, ascending, page });
+    const remarks = { filtered: filter !== undefined, offset: page.offset, returned: users.length };
+    await recordReading(db, administrationOf(req), { remarks });
     setPageHeaders(req, res, page, total);
     // GoTrue does not load them here, and says so.
     sendJson(res, { users: users.map((user) => ({ ...userJson(user), identities: null })), aud });
@@ -70,7 +72,13 @@ export function createAnyUser(gatehouse: Gatehouse): RequestHandler {
   };
 }
 
-export const readAnyUser: RequestHandler = (req, res) => sendJson(res, userJson(userOfPath(req)));
+export function readAnyUser({ db }: Gatehouse): RequestHandler {
+  return async (req, res) => {
+    const user = userOfPath(req);
+    await recordReading(db, administrationOf(req), { subject_id: user.id });
+    sendJson(res, userJson(user));
+  };
+}
 
 export function changeAnyUser(gatehouse: Gatehouse): RequestHandler {
   return async (req, res) => {
@@ -93,7 +101,8 @@ function administrationOf(req: Request): Administration {
   return { actor, occasion: occasionOf(req), signal: abortSignalOf(req) };
 }
 
-function userOfPath(req: Request): UserRow {
+/** The user whom the path names. */
+export function userOfPath(req: Request): UserRow {
   const user = (req as Known)[ofPath];
   if (!user) throw new Error('findUserOfPath stands on the line of every route whose path names a user');
   return user;
