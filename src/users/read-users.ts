@@ -1,6 +1,9 @@
 /** GET /admin/users, GET /admin/users/{user_id}: the users of an audience page by page, and one (contract §9.1, §9.3). */
-import type { Database } from '../db/database.ts';
+import type { Actor } from '../audit/events.ts';
+import { record } from '../audit/record.ts';
+import { type Database, inTransaction } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
+import type { Occasion } from '../http/caller.ts';
 import type { Page } from '../http/paging.ts';
 import type { UserRow } from './user.ts';
 import { countUsers, findUser, listUsersOf } from './users.sql.ts';
@@ -38,6 +41,20 @@ export async function readUser(db: Database, id: string): Promise<UserRow> {
   const [user] = await findUser(db, { id });
   if (!user) throw new AuthError('user_not_found');
   return user;
+}
+
+/**
+ * On record as `users_read`: what an administrator sees of people is a use of that right (DESIGN §4). To be written before
+ * it is shown: where it cannot be, nothing is.
+ *
+ * @param read the user that was read, or how much of the list
+ */
+export async function recordReading(
+  db: Database,
+  { actor, occasion }: { actor: Actor; occasion: Occasion },
+  read: { subject_id: string } | { remarks: { filtered: boolean; offset: string; returned: number } },
+): Promise<void> {
+  await inTransaction(db, (tx) => record(tx, { action: 'users_read', outcome: 'success', actor, ...read }, occasion));
 }
 
 /**

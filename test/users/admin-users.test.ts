@@ -264,6 +264,16 @@ describe('making a user', () => {
 });
 
 describe('reading users', () => {
+  test('is on record: whom, or how much of the list, and by whom', async () => {
+    const ann = await addPerson(app);
+    const one = await request.get(`/admin/users/${ann.id}`).set(service);
+    expect(await auditRowsOf(app, one)).toMatchObject([{ action: 'users_read', subject_id: ann.id, ...byService }]);
+    const page = await request.get('/admin/users?per_page=1&filter=ann').set(service);
+    expect(await auditRowsOf(app, page)).toMatchObject([
+      { action: 'users_read', subject_id: null, ...byService, details: { filtered: true, offset: '0', returned: 1 } },
+    ]);
+  });
+
   test('one by id, in whatever letters, with identities', async () => {
     const { body: made } = await create({ email: address(), email_confirm: true });
     const { status, body } = await request.get(`/admin/users/${made.id.toUpperCase()}`).set(service);
