@@ -13,8 +13,8 @@ import type { SessionRow } from '../sessions/sessions.sql.ts';
 import { startSession } from '../sessions/start-session.ts';
 import { emailAddress } from './address.ts';
 import { withoutNulls } from './create-user.ts';
+import { evenOut } from './even-time.ts';
 import { emailIdentityData } from './identity-data.ts';
-import { paceOf } from './pace.ts';
 import { type ChallengeBody, type CodeChallenge, readCodeChallenge, startFlow } from './pkce.ts';
 import { refuseOversizedToken } from './token-size.ts';
 import { isUnproven } from './unproven.ts';
@@ -41,6 +41,8 @@ export interface SignUpRequest {
 export type SignedUp = { user: User } | { session: SessionRow };
 
 const PROVIDER = { provider: 'email' };
+/** Far longer than what a new address costs beyond one that is known. */
+const STEP_MS = 50;
 
 /**
  * A new user, who is signed in at once where addresses need no confirmation, and otherwise is sent a mail. An address that
@@ -71,22 +73,21 @@ export async function signUpUser(gatehouse: Gatehouse, body: SignUpBody, request
   const person = newPerson(gatehouse, email, body, request);
   await refuseOversizedToken(gatehouse, person, request.occasion.now);
 
-  // Whether or not somebody has the address: the hash takes longer than all the rest.
+  // Whether or not somebody has the address: the hash takes longer than all the rest, which evens out with it.
+  const began = performance.now();
   passwords.refuseWhenFull();
   const encrypted_password = await passwords.hash(password, request.signal);
 
   const asked = { ...person, encrypted_password };
   if (settings.mailer_autoconfirm) return inTransaction(db, (tx) => signUpAtOnce(tx, asked, request));
 
-  const pace = paceOf(gatehouse);
-  const began = performance.now();
-  const { answer, isInvented } = await inTransaction(db, (tx) =>
-    askForConfirmation(tx, gatehouse, asked, challenge, request),
-  );
-  mailer.wake();
-  if (isInvented) await pace.hold(performance.now() - began, request.signal);
-  else pace.observe(performance.now() - began);
-  return { user: answer };
+  try {
+    const answer = await inTransaction(db, (tx) => askForConfirmation(tx, gatehouse, asked, challenge, request));
+    mailer.wake();
+    return { user: answer };
+  } finally {
+    await evenOut(began, STEP_MS, request.signal);
+  }
 }
 
 /** A sign-up as the row that it becomes. */
@@ -132,12 +133,12 @@ async function askForConfirmation(
   person: AskedPerson,
   challenge: CodeChallenge | undefined,
   { aud, redirect_to, occasion }: SignUpRequest,
-): Promise<{ answer: User; isInvented: boolean }> {
+): Promise<User> {
   const { now } = occasion;
   const { user, isNew } = await insertOrLock(tx, person);
   if (!isNew && !awaitsConfirmation(user, person.email)) {
     await recordRepetition(tx, user, occasion);
-    return { answer: inventedUser(person, aud), isInvented: true };
+    return inventedUser(person, aud);
   }
   if (!isNew) {
     refuseTooSoon(user.confirmation_sent_at, gatehouse.settings, now);
@@ -162,7 +163,7 @@ async function askForConfirmation(
   const answer = userJson(await existing(tx, user.id));
   // An invitation is the administrator's: to whoever signs up for its address it says nothing but that it is one.
   const isInvited = user.invited_at !== null;
-  return { answer: isInvited ? { ...answer, user_metadata: {}, identities: [] } : answer, isInvented: false };
+  return isInvited ? { ...answer, user_metadata: {}, identities: [] } : answer;
 }
 
 /** Where an address counts as confirmed by being given. */

@@ -14,12 +14,13 @@ import { noteRefusal } from '../http/log.ts';
 import { query } from '../http/query.ts';
 import { redirectTo } from '../http/redirect.ts';
 import { sendJson } from '../http/send-json.ts';
+import { abortSignalOf } from '../http/timeout.ts';
 import { isPkce } from '../one-time-tokens/one-time-tokens.ts';
 import { sendSession } from '../sessions/send-session.http.ts';
 import { tokenResponse } from '../sessions/session-response.ts';
 import { emailAddress } from '../users/address.ts';
 import { withCode, withError, withMessage, withTokens } from './location.ts';
-import { type TypedCode, verifyCode, verifyLink } from './verify.ts';
+import { verifyCode, verifyLink } from './verify.ts';
 
 export function verifyGet(gatehouse: Gatehouse): RequestHandler {
   return async (req, res) => {
@@ -64,19 +65,25 @@ export function verifyPost(gatehouse: Gatehouse): RequestHandler {
     const occasion = occasionOf(req);
     const verified = token_hash
       ? await verifyLink(gatehouse, { type, token_hash, handsOutCode: false }, occasion)
-      : await verifyCode(gatehouse, typedCode(type, token, email, requestAudience(req, gatehouse.settings)), occasion);
+      : await verifyCode(
+          gatehouse,
+          {
+            type,
+            address: addressOf(email),
+            code: token ?? '',
+            aud: requestAudience(req, gatehouse.settings),
+            signal: abortSignalOf(req),
+          },
+          occasion,
+        );
     if ('session' in verified) await sendSession(res, gatehouse, verified.session, occasion.now);
     else if ('message' in verified) sendJson(res, { msg: verified.message, code: '200' });
   };
 }
 
-/** Messages to phones are yet to be sent from here: of their codes none is right. */
-function typedCode(type: string, code = '', email: string | undefined, aud: string): TypedCode {
+function addressOf(email: string | undefined): string {
+  // Messages to phones are yet to be sent from here: of their codes none is right.
   if (!email) throw new AuthError('otp_expired', { reason: 'a code of a phone' });
-  return { type, address: addressOf(email), code, aud };
-}
-
-function addressOf(email: string): string {
   try {
     return emailAddress(email);
   } catch (error) {

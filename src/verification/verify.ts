@@ -21,6 +21,7 @@ import { hashOfNoPassword } from '../passwords/hash.ts';
 import type { SessionRow } from '../sessions/session-response.ts';
 import { endSessions } from '../sessions/sessions.ts';
 import { startSession } from '../sessions/start-session.ts';
+import { evenOut } from '../users/even-time.ts';
 import { emailIdentityData } from '../users/identity-data.ts';
 import { type FlowMethod, issueCode } from '../users/pkce.ts';
 import { isOwnSignUp, isUnproven } from '../users/unproven.ts';
@@ -59,8 +60,11 @@ export interface TypedCode {
   address: string;
   code: string;
   aud: string;
+  signal?: AbortSignal;
 }
 
+/** Far longer than what a code of somebody costs beyond one of nobody. */
+const STEP_MS = 25;
 const LINK_DEAD = 'Email link is invalid or has expired';
 
 /**
@@ -95,32 +99,45 @@ export async function verifyLink(gatehouse: Gatehouse, link: Link, occasion: Occ
  *   whoever has the right one; `email_exists`. All are on record
  */
 export async function verifyCode(gatehouse: Gatehouse, typed: TypedCode, occasion: Occasion): Promise<Verified> {
-  const { settings } = gatehouse;
-  const { now } = occasion;
   const types = tokenTypes.get(typed.type);
   if (!types) throw new AuthError('otp_expired', { reason: 'a type without codes' });
-  return inTransaction(gatehouse.db, async (tx) => {
-    const tokens = await lockTokensSentTo(tx, typed.address, types, typed.aud);
-    const guesses = attemptArgs(gatehouse, 'otp', { address: typed.address }, now);
-    const locked = await isLocked(tx, guesses);
-    const token = tokens.find((each) => isCodeAlive(each, settings, now) && isCodeOf(gatehouse, each, typed.code));
-    const subject_id = (token ?? tokens[0])?.user_id;
-    if (locked || !token) {
-      if (!locked) await recordFailure(tx, guesses, subject_id, occasion);
-      const reason = locked ? `${token ? 'right' : 'wrong'} code; locked` : 'wrong or expired code';
-      return refuseProof(tx, new AuthError('otp_expired', { reason }), subject_id, occasion);
-    }
-    const [user] = await lockUser(tx, { id: token.user_id });
-    if (!user || user.deleted_at !== null) {
-      return refuseProof(tx, new AuthError('otp_expired', { reason: 'user is deleted' }), subject_id, occasion);
-    }
-    if (isBanned(user, now)) {
-      return refuseProof(tx, new AuthError('user_banned', { status: 403 }), subject_id, occasion);
-    }
-    if (!(await consumeOneTimeToken(tx, token))) throw new Error('whoever has the token is locked');
-    await forgetFailures(tx, guesses);
-    return prove(tx, gatehouse, { user, token, type: typed.type, flow: undefined, occasion });
-  });
+  const began = performance.now();
+  try {
+    return await inTransaction(gatehouse.db, (tx) => judgeCode(tx, gatehouse, typed, types, occasion));
+  } finally {
+    await evenOut(began, STEP_MS, typed.signal);
+  }
+}
+
+async function judgeCode(
+  tx: Tx,
+  gatehouse: Gatehouse,
+  typed: TypedCode,
+  types: readonly OneTimeTokenType[],
+  occasion: Occasion,
+): Promise<Verified | AuthError> {
+  const { settings } = gatehouse;
+  const { now } = occasion;
+  const tokens = await lockTokensSentTo(tx, typed.address, types, typed.aud);
+  const guesses = attemptArgs(gatehouse, 'otp', { address: typed.address }, now);
+  const locked = await isLocked(tx, guesses);
+  const token = tokens.find((each) => isCodeAlive(each, settings, now) && isCodeOf(gatehouse, each, typed.code));
+  const subject_id = (token ?? tokens[0])?.user_id;
+  if (locked || !token) {
+    if (!locked) await recordFailure(tx, guesses, subject_id, occasion);
+    const reason = locked ? `${token ? 'right' : 'wrong'} code; locked` : 'wrong or expired code';
+    return refuseProof(tx, new AuthError('otp_expired', { reason }), subject_id, occasion);
+  }
+  const [user] = await lockUser(tx, { id: token.user_id });
+  if (!user || user.deleted_at !== null) {
+    return refuseProof(tx, new AuthError('otp_expired', { reason: 'user is deleted' }), subject_id, occasion);
+  }
+  if (isBanned(user, now)) {
+    return refuseProof(tx, new AuthError('user_banned', { status: 403 }), subject_id, occasion);
+  }
+  if (!(await consumeOneTimeToken(tx, token))) throw new Error('whoever has the token is locked');
+  await forgetFailures(tx, guesses);
+  return prove(tx, gatehouse, { user, token, type: typed.type, flow: undefined, occasion });
 }
 
 /** A proof that was accepted, of a locked user. */
