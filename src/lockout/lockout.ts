@@ -43,7 +43,10 @@ export async function isLocked(tx: Tx, args: AttemptArgs): Promise<boolean> {
   return attempt?.locked ?? false;
 }
 
-/** Counts a failure in the transaction that records it; the one that locks the account is an event of its own. */
+/**
+ * Counts a failure of an account that is not locked, in the transaction that records it; the one that locks it is an event
+ * of its own.
+ */
 export async function recordFailure(
   tx: Tx,
   args: AttemptArgs,
