@@ -284,8 +284,27 @@ describe('bodies', () => {
   });
 });
 
+const ids = ['1', 'ann', 'null', '%00', 'x'.repeat(400), "'%20or%201=1", '00000000-0000-0000-0000-00000000000g'];
+const parameters =
+  'page per_page sort filter scope grant_type type token token_hash email redirect_to limit cursor from actor ip'.split(
+    ' ',
+  );
+
+const strange = [
+  '%00',
+  '%',
+  '%ff',
+  '-1',
+  '1e999',
+  "'",
+  'x'.repeat(400),
+  '..%2f',
+  '%F0%9F%94%91',
+  '__proto__',
+  'a&page=2&limit=2&type=a',
+];
+
 describe('paths and queries', () => {
-  const ids = ['1', 'ann', 'null', '%00', `${'x'.repeat(400)}`, "'%20or%201=1", '00000000-0000-0000-0000-00000000000g'];
   const asService = (method: 'get' | 'put' | 'delete', path: string) =>
     app.request[method](path)
       .set(bearer(service))
@@ -333,6 +352,47 @@ describe('paths and queries', () => {
     await expectRefusal(await app.request.post(`/token${query}`).send({ email, password }), 400);
   });
 });
+
+/** Whatever a route is for: a new one is covered by existing. */
+describe.each([...new Map(app.routes.map(([method, path]) => [`${method} ${path}`, { method, path }]))])(
+  '%s',
+  (_title, route) => {
+    const method = route.method === 'otherwise' ? 'patch' : route.method;
+    const pattern = route.path.replace(/\{.*\}/, '').replace('*rest', 'nothing');
+
+    /** As somebody who may do what the route is for. */
+    function ask(path: string) {
+      const request = app.request[method](path);
+      return pattern.startsWith('/admin') || pattern === '/invite'
+        ? request.set(bearer(service))
+        : request.set(bearer(ann.access_token));
+    }
+
+    function expectAnswer({ status, type, text, body }: Response, what: string): void {
+      expect(status, what).toBeLessThan(500);
+      if (status < 400) return;
+      const isUnknown = (status === 405 && text === '') || text === '404 page not found\n';
+      if (!isUnknown) expect({ type, body }, what).toMatchObject({ type: 'application/json', body: { code: status } });
+    }
+
+    test('stands any body', async () => {
+      for (const [what, body] of unreadable) {
+        const request = ask(pattern.replaceAll(/:\w+/g, ann.id)).set('Content-Type', 'application/json');
+        expectAnswer(await request.serialize((bytes) => bytes).send(body as string), what);
+      }
+    });
+
+    test('stands any query, and any id in its path', async () => {
+      for (const value of strange) {
+        const query = parameters.map((name) => `${name}=${value}`).join('&');
+        expectAnswer(await ask(`${pattern.replaceAll(/:\w+/g, ann.id)}?${query}`), value);
+      }
+      for (const id of pattern.includes(':') ? [...ids, ...strange] : []) {
+        expectAnswer(await ask(pattern.replaceAll(/:\w+/g, id)), id);
+      }
+    });
+  },
+);
 
 function doorTo(title: string): Door {
   const door = doors.find((candidate) => candidate.title === title);
