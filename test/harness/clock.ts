@@ -19,3 +19,8 @@ export function createClock(start: Date | string = new Date()): TestClock {
     },
   };
 }
+
+/** A time as the wire and the database write it: RFC 3339, no trailing zeros. */
+export function rfc3339(date: Date): string {
+  return date.toISOString().replace(/\.?0+Z$/, 'Z');
+}

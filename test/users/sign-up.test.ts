@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
 import { atOnce, atOnceNew } from '../harness/at-once.ts';
+import { rfc3339 } from '../harness/clock.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
 import { addPerson, bearer, claimsOf, serviceKey } from '../harness/people.ts';
 
@@ -63,7 +64,7 @@ describe('where an address has to be confirmed', () => {
     expect(response.body).toMatchObject({
       email,
       role: 'authenticated',
-      confirmation_sent_at: app.clock.now().toISOString(),
+      confirmation_sent_at: rfc3339(app.clock.now()),
       app_metadata: { provider: 'email', providers: ['email'] },
       user_metadata: identity_data,
       identities: [{ provider: 'email', id, user_id: id, identity_data }],
@@ -97,7 +98,7 @@ describe('where an address has to be confirmed', () => {
       identities: [],
       user_metadata: { team: 'south', x: null },
       app_metadata: { provider: 'email', providers: ['email'] },
-      confirmation_sent_at: app.clock.now().toISOString(),
+      confirmation_sent_at: rfc3339(app.clock.now()),
     });
     expect(response.body.id).not.toBe(owner.id);
     expect(response.body.email_confirmed_at).toBeUndefined();

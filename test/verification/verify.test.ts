@@ -6,6 +6,7 @@ import { mailOneTimeToken } from '../../src/one-time-tokens/mail-token.ts';
 import type { OneTimeTokenType } from '../../src/one-time-tokens/one-time-tokens.ts';
 import { auditRowsOf, startApp } from '../harness/app.ts';
 import { atOnce } from '../harness/at-once.ts';
+import { rfc3339 } from '../harness/clock.ts';
 import { addPerson, bearer, claimsOf, type Person, type UserColumns } from '../harness/people.ts';
 
 const app = await startApp({
@@ -113,7 +114,7 @@ describe('the link of a mail', () => {
 
     expect(response.status).toBe(200);
     expect(response.body.user).toMatchObject({
-      email_confirmed_at: clock.now().toISOString(),
+      email_confirmed_at: rfc3339(clock.now()),
       app_metadata: { provider: 'email', providers: ['email'] },
       user_metadata: { email_verified: true },
       identities: [{ identity_data: { email_verified: true } }],
@@ -280,7 +281,7 @@ describe('the link of a mail', () => {
       [body.id],
     );
     expect(response.headers.location).toBe(`${PORTAL}/x?a=1&code=${rows[0].auth_code}#part`);
-    expect(rows[0].auth_code_issued_at).toBe(clock.now().toISOString());
+    expect(rows[0].auth_code_issued_at).toBe(rfc3339(clock.now()));
     expect(await count('from auth.sessions where user_id = $1', body.id)).toBe(0);
     const dead = await click(link.searchParams.get('token') ?? '');
     expect(queryOf(dead.headers.location ?? '')).toMatchObject({ error_code: 'otp_expired' });
@@ -459,7 +460,7 @@ describe('whoever proves an address', () => {
     const { token_hash } = await mailed(person, 'recovery_token');
     const response = await present({ type, token_hash });
     expect(response.status).toBe(200);
-    expect(response.body.user).toMatchObject({ email_confirmed_at: clock.now().toISOString() });
+    expect(response.body.user).toMatchObject({ email_confirmed_at: rfc3339(clock.now()) });
     expect(response.body.user.user_metadata).toEqual({
       sub: person.id,
       email: person.email,
