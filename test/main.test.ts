@@ -262,8 +262,6 @@ describe('ends', () => {
       const service = await started();
       const request = await requestUnderWay(service);
       service.kill(signal);
-      // As npm does, which passes a Ctrl-C on that the terminal has sent already.
-      service.kill(signal);
       await until(() => portIsFree(service.port));
       request.socket.write('GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n');
       await request.letGo();
@@ -275,6 +273,21 @@ describe('ends', () => {
       expect(service.log().map(({ msg }) => msg)).toEqual(expect.arrayContaining(['stopping', 'stopped']));
     },
   );
+
+  it('with the last answer, though its connection was to be kept', async () => {
+    // Longer than this test may take, as is the time for which a connection is kept (75 s).
+    const service = await started({ GATEHOUSE_DRAIN_SECONDS: '600' });
+    const request = await requestUnderWay(service);
+    const idle = connect(service.port, '127.0.0.1');
+    idle.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(idle, 'data');
+    service.kill('SIGTERM');
+    await once(idle, 'close');
+    await request.letGo();
+    await request.ended;
+    expect(request.answer()).toMatch(/^HTTP\/1\.1 400 /);
+    expect((await service.ended).code).toBe(0);
+  }, 60_000);
 
   it('requests that do not finish in time are cut off', async () => {
     const service = await started({ GATEHOUSE_DRAIN_SECONDS: '0' });

@@ -3,6 +3,7 @@ import { ConfigMistakes } from '../config.ts';
 import { EmbeddedPostgresError } from '../db/embedded-postgres.ts';
 import { DatabaseUnusable } from '../db/unusable.ts';
 import { HomeUnusable } from '../home/home-unusable.ts';
+import { TemplateUnusable } from '../mail/templates.ts';
 import { AddressUnusable } from './listen.ts';
 
 /**
@@ -32,6 +33,7 @@ export class StartFailure extends Error implements Failure {
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof StartFailure) return error;
   if (error instanceof ConfigMistakes) return { kind: 'settings', message: error.mistakes.join('\n') };
+  if (error instanceof TemplateUnusable) return { kind: 'settings', message: error.message };
   if (error instanceof AddressUnusable) return { kind: 'address', message: error.message };
   const databaseErrors = [DatabaseUnusable, EmbeddedPostgresError, HomeUnusable];
   if (databaseErrors.some((kind) => error instanceof kind)) {

@@ -8,10 +8,9 @@ type StopSignal = (typeof signals)[number];
 const SAME_SIGNAL_MS = 250;
 
 export interface StopSignals {
-  /** Resolves at the first signal, or when `request` is called. */
+  /** Resolves at the first signal. */
   readonly requested: Promise<void>;
   readonly wasRequested: boolean;
-  request(): void;
 }
 
 /**
@@ -20,23 +19,22 @@ export interface StopSignals {
  */
 export function listenToStopSignals(endNow: () => void = () => {}): StopSignals {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let first: { at: number } | undefined;
-  const request = () => {
-    first ??= { at: performance.now() };
-    resolve();
-  };
+  let first_ms: number | undefined;
   const hear = (signal: StopSignal) => {
-    if (!first) return request();
-    if (performance.now() - first.at < SAME_SIGNAL_MS) return;
-    endNow();
-    process.exit(128 + constants.signals[signal]);
+    const now_ms = performance.now();
+    if (first_ms === undefined) {
+      first_ms = now_ms;
+      resolve();
+    } else if (now_ms - first_ms >= SAME_SIGNAL_MS) {
+      endNow();
+      process.exit(128 + constants.signals[signal]);
+    }
   };
   for (const signal of signals) process.on(signal, hear);
   return {
     requested: promise,
     get wasRequested() {
-      return first !== undefined;
+      return first_ms !== undefined;
     },
-    request,
   };
 }

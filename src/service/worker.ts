@@ -6,11 +6,10 @@ import { closeInTime, openGatehouse, serve } from './serve.ts';
 import { exitCodes, failureOf } from './start-failure.ts';
 import { type CannotStart, STOP } from './workers.ts';
 
-/** Serves until it is told to stop, or until nobody is left who could tell it; ends the process. */
+/** Serves until it is told to stop, and ends the process. Where nobody is left who could tell it, node:cluster ends it. */
 export async function serveAsWorker(env: NodeJS.ProcessEnv, version: string): Promise<never> {
   const stop = Promise.withResolvers<void>();
   process.on('message', (message) => message === STOP && stop.resolve());
-  process.on('disconnect', stop.resolve);
   process.on('SIGTERM', stop.resolve);
   // A terminal sends these to every process of ours; the one that started us passes on what they mean.
   process.on('SIGINT', () => {});
