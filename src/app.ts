@@ -16,6 +16,7 @@ import { createExpress } from './http/express.ts';
 import { gate } from './http/gate.http.ts';
 import { health, livez, readiness } from './http/health.http.ts';
 import { requestLog } from './http/log.ts';
+import { authorizeByProvider } from './http/providers.http.ts';
 import { createRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { createRateLimitStore } from './http/rate-limit-store.ts';
 import { mount, notFound, type Route } from './http/routes.ts';
@@ -41,8 +42,10 @@ import {
   listAllUsers,
   readAnyUser,
 } from './users/admin-users.http.ts';
+import { requireManualLinking, unlinkOwnIdentity } from './users/identities.http.ts';
 import { changeOwnAccount, readOwnUser } from './users/own-user.http.ts';
 import { signUp } from './users/sign-up.http.ts';
+import { magicLink, otp, recover, resend } from './verification/mail-requests.http.ts';
 import { reauthenticate } from './verification/reauthenticate.http.ts';
 import { verifyGet, verifyPost } from './verification/verify.http.ts';
 
@@ -62,6 +65,7 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
   const auditor = requireRole(gatehouse, 'auditor');
   const admin = [refusedAs('admin_request_failed'), requireAdmin(gatehouse)] as const;
   const userOfPath = findUserOfPath(gatehouse);
+  const linking = requireManualLinking(gatehouse);
   return [
     ['get', '/health', health(version)],
     ['get', '/settings', publicSettings(settings)],
@@ -70,6 +74,10 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['get', '/.well-known/oauth-authorization-server', gate('feature_disabled', 'OAuth server is disabled')],
 
     ['post', '/signup{/}', refusedAs('signup_failed'), limit.signup, signUp(gatehouse)],
+    ['post', '/recover{/}', refusedAs('recovery_failed'), limit.recover, recover(gatehouse)],
+    ['post', '/magiclink{/}', refusedAs('sign_in_link_failed'), limit.magiclink, magicLink(gatehouse)],
+    ['post', '/otp{/}', refusedAs('sign_in_link_failed'), limit.otp, otp(gatehouse)],
+    ['post', '/resend{/}', refusedAs('resend_failed'), limit.resend, resend(gatehouse)],
     ['get', '/verify{/}', refusedAs('verification_failed'), limit.verify, verifyGet(gatehouse)],
     ['post', '/verify{/}', refusedAs('verification_failed'), limit.verify, verifyPost(gatehouse)],
     ['get', '/reauthenticate{/}', refusedAs('reauthentication_failed'), user, reauthenticate(gatehouse)],
@@ -84,6 +92,17 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['otherwise', '/user/sessions', refusedAs('request_failed'), user],
     ['delete', '/user/sessions/:session_id', refusedAs('logout_failed'), user, endSessionOfOwn(gatehouse)],
     ['otherwise', '/user/sessions/:session_id', refusedAs('request_failed'), user],
+    ['get', '/user/identities/authorize', refusedAs('identity_link_failed'), user, linking, authorizeByProvider],
+    ['otherwise', '/user/identities/authorize', refusedAs('request_failed'), user, linking],
+    [
+      'delete',
+      '/user/identities/:identity_id',
+      refusedAs('identity_unlink_failed'),
+      user,
+      linking,
+      unlinkOwnIdentity(gatehouse),
+    ],
+    ['otherwise', '/user/identities/:identity_id', refusedAs('request_failed'), user, linking],
     ['otherwise', '/user/*rest', refusedAs('request_failed'), user, notFound],
 
     ['get', '/admin/users{/}', ...admin, listAllUsers(gatehouse)],
@@ -103,10 +122,6 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['otherwise', '/admin{/*rest}', ...admin, notFound],
 
     // Not in this version: known, so that a client is told no in the words that it understands.
-    ['post', '/recover{/}', refusedAs('recovery_failed'), gate('feature_disabled')],
-    ['post', '/magiclink{/}', refusedAs('request_failed'), gate('feature_disabled')],
-    ['post', '/otp{/}', refusedAs('request_failed'), gate('feature_disabled')],
-    ['post', '/resend{/}', refusedAs('request_failed'), gate('feature_disabled')],
     ['post', '/invite{/}', ...admin, gate('feature_disabled')],
     ['otherwise', '/factors{/*rest}', refusedAs('request_failed'), user, gate('feature_disabled')],
 

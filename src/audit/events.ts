@@ -39,6 +39,8 @@ const refusedActions = [
   'signup_failed',
   'verification_failed',
   'recovery_failed',
+  'sign_in_link_failed',
+  'resend_failed',
   'reauthentication_failed',
   'logout_failed',
   'user_read_failed',
@@ -46,6 +48,8 @@ const refusedActions = [
   'admin_request_failed',
   'introspection_failed',
   'revocation_failed',
+  'identity_link_failed',
+  'identity_unlink_failed',
   'audit_read_failed',
   'request_failed',
 ] as const;
@@ -55,6 +59,7 @@ export type RefusedAction = (typeof refusedActions)[number];
 const ownActions = [
   ...refusedActions,
   'anonymous_signedup',
+  'email_change_requested',
   'email_change_confirmed',
   'refresh_token_reused',
   'sessions_revoked',
@@ -69,6 +74,7 @@ const ownActions = [
   'role_revoked',
   'mail_sent',
   'mail_failed',
+  'mail_template_failed',
   'schema_changed',
   'migration_started',
   'migration_finished',

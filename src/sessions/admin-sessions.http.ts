@@ -10,6 +10,7 @@ import { bodyOf, parseBody, text } from '../http/body.ts';
 import { occasionOf } from '../http/caller.ts';
 import { sendJson } from '../http/send-json.ts';
 import { userOfPath } from '../users/admin-users.http.ts';
+import { recordReading } from '../users/read-users.ts';
 import { administratorOf } from './bearer.http.ts';
 import { sessionJson } from './session-json.ts';
 import { endSessionFor, endSessionsFor, listSessions, signEveryoneOut } from './sessions.ts';
@@ -22,7 +23,9 @@ const signOutOfEveryone = bodyOf({ confirm: text });
 /** `{ sessions }`, at most 1,000, the one that was used last first. */
 export function listSessionsOfUser({ db }: Gatehouse): RequestHandler {
   return async (req, res) => {
-    const sessions = await listSessions(db, { user_id: userOfPath(req).id });
+    const { id } = userOfPath(req);
+    const sessions = await listSessions(db, { user_id: id });
+    await recordReading(db, { actor: administratorOf(req).actor, occasion: occasionOf(req) }, { subject_id: id });
     sendJson(res, { sessions: sessions.map(sessionJson) });
   };
 }

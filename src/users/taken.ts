@@ -1,7 +1,7 @@
 /** An address belongs to one person. Who is first is decided by the database. */
 import pg from 'pg';
 import type { Database, Tx } from '../db/database.ts';
-import { AuthError } from '../errors.ts';
+import { AuthError, type ErrorCode } from '../errors.ts';
 import { findTaken } from './users.sql.ts';
 
 interface Addresses {
@@ -23,14 +23,15 @@ export async function refuseTaken(on: Database | Tx, { email, phone, except }: A
  * Runs a change of address. An update has no `on conflict`: who loses a race learns it from the unique index, and the
  * transaction is over.
  *
+ * @param email_code what it is called where that was the email address
  * @throws AuthError `email_exists` or `phone_exists` where somebody was faster
  */
-export async function refuseOvertaken<T>(change: Promise<T>): Promise<T> {
+export async function refuseOvertaken<T>(change: Promise<T>, email_code: ErrorCode = 'email_exists'): Promise<T> {
   try {
     return await change;
   } catch (error) {
     if (error instanceof pg.DatabaseError && error.constraint === 'users_email_partial_key') {
-      throw new AuthError('email_exists', { cause: error });
+      throw new AuthError(email_code, { cause: error });
     }
     if (error instanceof pg.DatabaseError && error.constraint === 'users_phone_key') {
       throw new AuthError('phone_exists', { cause: error });

@@ -182,7 +182,7 @@ export async function updateUser(tx: Tx, id: string, change: UserChange, now: st
 const asObject = (column: SQL) => sql`case jsonb_typeof(${column}) when 'object' then ${column} else '{}' end`;
 
 /** `provider` and `providers` as the identities of `u` say; of a user without identities what is there stays. */
-const withProviders = sql`
+export const withProviders = sql`
   ${asObject(sql`u.raw_app_meta_data`)} || coalesce((
     select jsonb_build_object('provider', (array_agg(p.provider order by p.since))[1],
                               'providers', jsonb_agg(p.provider order by p.since))

@@ -186,6 +186,7 @@ describe('an administrator', () => {
     const ids = response.body.sessions.map(({ id }: { id: string }) => id);
     expect(ids.toSorted()).toEqual([ann.session_id, phone.session_id].sort());
     expect(response.body.sessions[0]).not.toHaveProperty('current');
+    expect(await auditRowsOf(app, response)).toMatchObject([{ action: 'users_read', subject_id: ann.id }]);
   });
 
   it("ends every session of a user, and nobody else's", async () => {
