@@ -13,9 +13,11 @@ const methodsOf = (s: SQL) => sql`
   exists (select from auth.mfa_amr_claims as c
            where c.session_id = ${s}.id and c.authentication_method in ('totp', 'mfa/phone', 'mfa/webauthn'))`;
 
+const ended = (s: SQL) => sql`${s}.not_after <= ${arg('now')}::timestamptz`;
+
 /** Past its end, its timebox or its inactivity limit (contract §4.4). */
 const expired = (s: SQL) => sql`(
-  ${s}.not_after <= ${arg('now')}::timestamptz
+  ${ended(s)}
   or ${s}.created_at + make_interval(secs => ${arg('timebox')}::float8) <= ${arg('now')}::timestamptz)`;
 
 const inactive = (s: SQL) => sql`
@@ -40,6 +42,22 @@ export const sessionVerdict = sql`
                         and ${lastUsed(sql`o`)} > ${lastUsed(sql`s`)}
                         and ${expired(sql`o`)} is not true and (${inactive(sql`o`)}) is not true) then 'superseded'
   end`;
+
+/**
+ * Whether the session `s` of the user `u` may be refreshed where `hasPolicy` is false: `sessionVerdict` is null there in the
+ * same cases. Takes `now`.
+ */
+export const mayGoOn = sql`(
+  u.deleted_at is null
+  and (u.banned_until > ${arg('now')}::timestamptz) is not true
+  and (${ended(sql`s`)}) is not true)`;
+
+/** Whether the settings end sessions that have no end of their own. */
+export function hasPolicy({ timebox, inactivity_timeout, allow_low_aal, single_per_user }: PolicyArgs): boolean {
+  return timebox !== null || inactivity_timeout !== null || allow_low_aal !== null || single_per_user;
+}
+
+export type PolicyArgs = ReturnType<typeof policyArgs>;
 
 export function policyArgs(settings: Settings) {
   return {

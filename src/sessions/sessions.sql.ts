@@ -1,11 +1,19 @@
 /** auth.sessions with the rows that live and die with it: auth.mfa_amr_claims, auth.refresh_tokens. */
 import { type SQL, sql } from 'drizzle-orm';
 import { recorded } from '../audit/record.sql.ts';
-import type { Tx } from '../db/database.ts';
+import type { Database, Tx } from '../db/database.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { UserRow } from '../users/user.ts';
 import { userColumns } from '../users/user-columns.sql.ts';
-import { amrOf, lastUsed, type SessionVerdict, sessionVerdict } from './session-policy.sql.ts';
+import {
+  amrOf,
+  hasPolicy,
+  lastUsed,
+  mayGoOn,
+  type PolicyArgs,
+  type SessionVerdict,
+  sessionVerdict,
+} from './session-policy.sql.ts';
 
 /** One entry of the `amr` claim. `timestamp` is Unix seconds. */
 export interface AuthenticationMethod {
@@ -70,14 +78,10 @@ export const insertSession = statement<NewSession, SessionRow>(
   ${startedSession(sql`person`)}`,
 );
 
-/**
- * The whole of an ordinary refresh: the counter moves on by one, the session learns who asked from where, the audit row
- * is written, the user is read. No row when the presented counter is not the current one or the session may not go on:
- * `lockSession` then says why. Of racing refreshes one matches; the others find the counter moved.
- */
-export const rotateRefreshToken = statement<Record<string, unknown>, SessionRow>(
-  'rotate_refresh_token',
-  sql`
+const rotation = (name: string, allowed: SQL) =>
+  statement<RotationArgs, SessionRow>(
+    name,
+    sql`
   with rotated as (
     update auth.sessions as s
        set refresh_token_counter = s.refresh_token_counter + 1,
@@ -88,7 +92,7 @@ export const rotateRefreshToken = statement<Record<string, unknown>, SessionRow>
        and s.refresh_token_counter = ${arg('counter')}::bigint
        and s.refresh_token_hmac_key is not distinct from ${arg('refresh_token_hmac_key')}::text
        and s.oauth_client_id is null
-       and ${sessionVerdict} is null
+       and ${allowed}
     returning s.id as session_id, s.refresh_token_counter, s.refresh_token_hmac_key,
               s.created_at as session_created_at, u.*),
   ${recorded(sql`rotated`, {
@@ -99,7 +103,23 @@ export const rotateRefreshToken = statement<Record<string, unknown>, SessionRow>
   select session_id, refresh_token_counter, refresh_token_hmac_key, session_created_at,
          ${amrOf(sql`rotated.session_id`)} as amr, ${userColumns(sql`rotated`)}
     from rotated`,
-);
+  );
+
+const rotate = rotation('rotate_refresh_token', mayGoOn);
+const rotateByPolicy = rotation('rotate_refresh_token_by_policy', sql`${sessionVerdict} is null`);
+
+export type RotationArgs = PolicyArgs & Record<string, unknown>;
+
+/**
+ * The whole of an ordinary refresh: the counter moves on by one, the session learns who asked from where, the audit row
+ * is written, the user is read. No row when the presented counter is not the current one or the session may not go on:
+ * `lockSession` then says why. Of racing refreshes one matches; the others find the counter moved.
+ *
+ * Where no policy is set none is asked: what PostgreSQL makes ready for it at each run is a seventh of the statement.
+ */
+export function rotateRefreshToken(on: Database | Tx, args: RotationArgs): Promise<SessionRow[]> {
+  return hasPolicy(args) ? rotateByPolicy(on, args) : rotate(on, args);
+}
 
 /** The stored key of a session that came from Supabase; undefined when its key is derived or it is gone. */
 export const findStoredKey = statement<{ session_id: string }, { refresh_token_hmac_key: string }>(
