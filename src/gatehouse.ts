@@ -10,6 +10,7 @@ import { createDatabase, type Database } from './db/database.ts';
 import { createPool } from './db/pool.ts';
 import type { Log } from './http/log.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
+import { openTemplates } from './mail/templates.ts';
 import { hashConcurrency } from './passwords/hash-queue.ts';
 import { createPasswords, type Passwords } from './passwords/passwords.ts';
 
@@ -50,7 +51,11 @@ export interface GatehouseParts {
 const BACKGROUND_CONNECTIONS = 2;
 const SERVER_SECRET_BYTES = 32;
 
-/** Opens pools, reads keys, measures hashing (some tenths of a second). Connects to nothing yet. */
+/**
+ * Opens pools, reads keys and templates of mails, measures hashing (some tenths of a second). Connects to no database yet.
+ *
+ * @throws TemplateUnusable
+ */
 export async function createGatehouse(parts: GatehouseParts): Promise<RunningGatehouse> {
   const { settings, secrets, connection, log, clock = () => new Date() } = parts;
   const secret = secrets.server_secret ?? secrets.secret_key;
@@ -65,7 +70,11 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
     max: BACKGROUND_CONNECTIONS,
   });
   const backgroundDb = createDatabase(backgroundPool);
-  const mailer = createMailer({ settings, secrets, db: backgroundDb, log, clock });
+  const templates = await openTemplates({ settings, db: backgroundDb, log, clock }).catch(async (error: unknown) => {
+    await Promise.all([pool.end(), backgroundPool.end()]);
+    throw error;
+  });
+  const mailer = createMailer({ settings, secrets, db: backgroundDb, log, clock, templates });
   return {
     settings,
     db: createDatabase(pool),

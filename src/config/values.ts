@@ -133,6 +133,21 @@ export const webUrl: Parser<string> = (value) => {
   return trimmed.replace(/\/+$/, '');
 };
 
+/** Where a template is: a web address, a path below another one, or a file (`file:/etc/mail.html`). */
+export const templateSource: Parser<string> = (value) => {
+  const trimmed = value.trim();
+  const fit =
+    'a web address without user, as https://portal.example.com/mail.html, a path below SITE_URL, or a file, as file:/etc/mail.html';
+  const scheme = /^([a-z][a-z\d+.-]*):/i.exec(trimmed)?.[1]?.toLowerCase();
+  if (scheme === 'file') {
+    if (/^file:\/\/(?!\/)|%/i.test(trimmed) || trimmed.length === 'file:'.length) throw new Unfit(fit);
+  } else if (scheme !== undefined) {
+    const url = URL.parse(trimmed);
+    if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) throw new Unfit(fit);
+  }
+  return trimmed;
+};
+
 /** Any absolute URI: a site may also be an app of a phone (`com.example.app://callback`). */
 export const uri: Parser<string> = (value) => {
   const trimmed = value.trim();

@@ -25,7 +25,9 @@ import {
   takeDueMail,
 } from './outbox.sql.ts';
 import { htmlPage, plainText } from './page.ts';
-import { isSubjectTemplate, subjectOf } from './subject.ts';
+import { plainTextOf } from './plain-text.ts';
+import { mistakeInSubject, subjectOf } from './subject.ts';
+import { type MailTemplates, noTemplates } from './templates.ts';
 import { CONNECTIONS, createTransport, MailNotSent } from './transport.ts';
 
 export type { Mail };
@@ -50,6 +52,8 @@ export interface MailerOptions {
   db: Database;
   log: Log;
   clock: () => Date;
+  /** The operator's own. */
+  templates?: MailTemplates;
 }
 
 /** Longer than any attempt takes: every step of one has a time limit. */
@@ -68,16 +72,14 @@ const LOOK_MS = { soonest: 1000, latest: 30_000 };
 const WRITING_MS = { first: 500, last: 60_000 };
 const CLOSING_MS = 3000;
 
-export function createMailer({ settings, secrets, db, log, clock }: MailerOptions): Mailer {
+export function createMailer({ settings, secrets, db, log, clock, templates = noTemplates }: MailerOptions): Mailer {
   const transport = createTransport(settings, secrets.smtp_pass);
   if (transport.to === 'nowhere') {
     log.warn({}, 'neither SMTP_HOST nor MAILBOX is set: no mail is sent, and addresses cannot be confirmed');
   }
   for (const key of subjectKeys) {
-    const template = settings[key];
-    if (template && !isSubjectTemplate(template)) {
-      log.warn({ setting: key }, 'a subject needs more of template syntax than fields, and is not used');
-    }
+    const reason = mistakeInSubject(settings[key] ?? '');
+    if (reason) log.warn({ setting: key.toUpperCase(), reason, instead: 'ours' }, 'a subject cannot be used');
   }
 
   const portal = settings.smtp_sender_name || new URL(settings.site_url).host || settings.site_url;
@@ -93,18 +95,28 @@ export function createMailer({ settings, secrets, db, log, clock }: MailerOption
   let timer: NodeJS.Timeout | undefined;
 
   async function enqueue(tx: Tx, mail: Mail, now: Date): Promise<void> {
-    const letter = letterOf(mail, letterSettings);
+    const { html, text } = contentOf(mail);
     await insertMail(tx, {
       id: randomUUIDv7(),
       user_id: mail.user_id,
       recipient: mail.to,
       kind: mail.kind,
       subject: subjectOf(mail.kind, settings[`mailer_subjects_${mail.kind}`], mail.variables),
-      body_text: plainText(letter, portal),
-      body_html: htmlPage(letter, portal),
+      body_text: text,
+      body_html: html,
       now: now.toISOString(),
     });
     await spendMailBudget(tx, settings, now);
+  }
+
+  function contentOf(mail: Mail): { html: string; text: string } {
+    const template = templates.of(mail.kind);
+    if (template) {
+      const html = template(mail.variables);
+      return { html, text: plainTextOf(html) };
+    }
+    const letter = letterOf(mail, letterSettings);
+    return { html: htmlPage(letter, portal), text: plainText(letter, portal) };
   }
 
   function wake(): void {

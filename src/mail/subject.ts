@@ -1,5 +1,6 @@
 /** The subject of a mail: GoTrue's own, or one of the operator's in GoTrue's template syntax (contract §7.2). */
 import type { MailKind, MailVariables } from './mail.ts';
+import { type Node, parseTemplate, renderTemplate, TemplateMistake } from './template.ts';
 
 const defaults: Record<MailKind, string> = {
   invite: "You've been invited",
@@ -10,34 +11,46 @@ const defaults: Record<MailKind, string> = {
   reauthentication: '{{ .Token }} is your verification code',
 };
 
-/** `{{ .Token }}`, `{{ .Data.full_name }}`, with Go's `{{-` and `-}}`, which take the blanks beside them away. */
-const FIELD = /(\s*)\{\{(-)?\s*\.([A-Za-z]\w*(?:\.\w+)*)\s*(-)?\}\}(\s*)/g;
 const SUBJECT_MAX_LENGTH = 200;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL_CHARACTERS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g;
 
-/** True of a template that needs nothing of Go's but fields: no conditions, pipes or functions. */
-export function isSubjectTemplate(template: string): boolean {
-  return !template.replace(FIELD, '').includes('{{');
+/** As they were read, or why they cannot be; there are as many as settings. */
+const known = new Map<string, Node[] | TemplateMistake>();
+
+function read(template: string): Node[] | TemplateMistake {
+  const found = known.get(template) ?? parsed(template);
+  known.set(template, found);
+  return found;
+}
+
+function parsed(template: string): Node[] | TemplateMistake {
+  try {
+    return parseTemplate(template);
+  } catch (error) {
+    if (error instanceof TemplateMistake) return error;
+    throw error;
+  }
+}
+
+/** Why a subject cannot be used; undefined where it can. */
+export function mistakeInSubject(template: string): string | undefined {
+  const found = read(template);
+  return found instanceof TemplateMistake ? found.message : undefined;
 }
 
 /**
- * The subject of one mail, on one line whatever the values hold. A template that is not understood is passed over, as
- * GoTrue passes over one that does not compile.
+ * The subject of one mail, on one line whatever the values hold. A template that cannot be used is passed over, as GoTrue
+ * passes over one that does not compile.
  */
 export function subjectOf(kind: MailKind, override: string | undefined, variables: MailVariables): string {
-  const template = override && isSubjectTemplate(override) ? override : defaults[kind];
-  const filled = template.replace(FIELD, (_all, before, trimBefore, path, trimAfter, after) =>
-    [trimBefore ? '' : before, fieldOf(variables, path), trimAfter ? '' : after].join(''),
-  );
-  return filled.replace(CONTROL_CHARACTERS, ' ').trim().slice(0, SUBJECT_MAX_LENGTH);
-}
-
-function fieldOf(variables: MailVariables, path: string): string {
-  let value: unknown = variables;
-  for (const name of path.split('.')) {
-    value =
-      typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? value[name as never] : undefined;
-  }
-  return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : '';
+  const own = override ? read(override) : undefined;
+  const nodes = own === undefined || own instanceof TemplateMistake ? read(defaults[kind]) : own;
+  if (nodes instanceof TemplateMistake) throw nodes;
+  let subject = '';
+  const add = (text: string) => {
+    subject += text;
+  };
+  renderTemplate(nodes, variables, { text: add, value: add });
+  return subject.replace(CONTROL_CHARACTERS, ' ').trim().slice(0, SUBJECT_MAX_LENGTH);
 }

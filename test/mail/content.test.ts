@@ -4,7 +4,7 @@ import { confirmationUrl } from '../../src/mail/confirmation-url.ts';
 import { letterOf } from '../../src/mail/letter.ts';
 import type { Mail, MailKind } from '../../src/mail/mail.ts';
 import { htmlPage, plainText } from '../../src/mail/page.ts';
-import { isSubjectTemplate, subjectOf } from '../../src/mail/subject.ts';
+import { mistakeInSubject, subjectOf } from '../../src/mail/subject.ts';
 import { exampleMail, LINK } from './outbox.ts';
 
 const kinds: MailKind[] = ['confirmation', 'recovery', 'magic_link', 'invite', 'email_change', 'reauthentication'];
@@ -114,17 +114,26 @@ describe('subjects of an operator’s own', () => {
     ['{{ .Data.nested.deep }} {{ .Data.list }} {{ .NoSuch }}.', '1  .'],
     ['{{ .Data.constructor }}{{ .Data.__proto__ }}{{ .constructor }}', ''],
     ['no fields', 'no fields'],
+    ['{{ if .Data.full_name }}Hello {{ .Data.full_name }}{{ else }}Hello{{ end }}', 'Hello Ann'],
+    ['{{ if eq .Data.lang "fr" }}Bonjour{{ else }}Hello{{ end }}', 'Hello'],
+    ['<b> & "quotes" are no HTML here', '<b> & "quotes" are no HTML here'],
   ])('%s', (template, expected) => {
     expect(subject(template, { full_name: 'Ann', nested: { deep: 1 }, list: [1] })).toBe(expected);
   });
 
-  test.each(['{{ if .Token }}x{{ end }}', '{{ .Token | upper }}', '{{ printf "%s" .Token }}', '{{ .Token'])(
-    '%s needs more of Go than fields: ours stands',
+  test.each(['{{ if .Token }}x', '{{ .Token | upper }}', '{{ printf "%s" .Token }}', '{{ .Token'])(
+    '%s needs more of Go than there is: ours stands',
     (template) => {
-      expect(isSubjectTemplate(template)).toBe(false);
+      expect(mistakeInSubject(template)).toMatch(/^line 1: /);
       expect(subject(template)).toBe('Confirm your email address');
     },
   );
+
+  test('show what is between braces in a value as it is: a value is no template', () => {
+    expect(subject('For {{ .Data.name }}', { name: '{{ .Token }}{{ .TokenHash }}' })).toBe(
+      'For {{ .Token }}{{ .TokenHash }}',
+    );
+  });
 
   test('stay on one line and within bounds, whatever the values are', () => {
     expect(subject('For {{ .Data.name }}', { name: 'a\r\nBcc: eve@example.com\u2028b\0' })).toBe(
