@@ -4,6 +4,7 @@
  */
 import { type Express, Router } from 'express';
 import { jwks, openidConfiguration } from './access-tokens/jwks.http.ts';
+import { listAuditEntries } from './audit/entries.http.ts';
 import { listEvents } from './audit/events.http.ts';
 import { recordRefusals, refusedAs } from './audit/refusals.http.ts';
 import { introspect } from './clients/introspect.http.ts';
@@ -24,6 +25,14 @@ import { securityHeaders } from './http/security-headers.ts';
 import { sendError } from './http/send-error.ts';
 import { publicSettings } from './http/settings.http.ts';
 import { requestTimeout } from './http/timeout.ts';
+import {
+  changeFactorOfUser,
+  deleteFactorOfUser,
+  deletePasskeyOfUser,
+  findFactorOfPath,
+  listFactorsOfUser,
+  listPasskeysOfUser,
+} from './mfa/admin-factors.http.ts';
 import { requireRole } from './roles/require-role.http.ts';
 import {
   endEverySession,
@@ -65,6 +74,7 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
   const auditor = requireRole(gatehouse, 'auditor');
   const admin = [refusedAs('admin_request_failed'), requireAdmin(gatehouse)] as const;
   const userOfPath = findUserOfPath(gatehouse);
+  const factorOfPath = [userOfPath, findFactorOfPath] as const;
   const linking = requireManualLinking(gatehouse);
   return [
     ['get', '/health', health(version)],
@@ -117,6 +127,17 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['otherwise', '/admin/users/:user_id/sessions', ...admin, userOfPath],
     ['delete', '/admin/users/:user_id/sessions/:session_id', ...admin, userOfPath, endSessionOfUser(gatehouse)],
     ['otherwise', '/admin/users/:user_id/sessions/:session_id', ...admin, userOfPath],
+    ['get', '/admin/users/:user_id/factors', ...admin, userOfPath, listFactorsOfUser(gatehouse)],
+    ['otherwise', '/admin/users/:user_id/factors', ...admin, userOfPath],
+    ['put', '/admin/users/:user_id/factors/:factor_id', ...admin, ...factorOfPath, changeFactorOfUser(gatehouse)],
+    ['delete', '/admin/users/:user_id/factors/:factor_id', ...admin, ...factorOfPath, deleteFactorOfUser(gatehouse)],
+    ['otherwise', '/admin/users/:user_id/factors/:factor_id', ...admin, ...factorOfPath],
+    ['get', '/admin/users/:user_id/passkeys', ...admin, userOfPath, listPasskeysOfUser(gatehouse)],
+    ['otherwise', '/admin/users/:user_id/passkeys', ...admin, userOfPath],
+    ['delete', '/admin/users/:user_id/passkeys/:passkey_id', ...admin, userOfPath, deletePasskeyOfUser(gatehouse)],
+    ['otherwise', '/admin/users/:user_id/passkeys/:passkey_id', ...admin, userOfPath],
+    ['get', '/admin/audit', ...admin, listAuditEntries(gatehouse)],
+    ['otherwise', '/admin/audit', ...admin],
     ['delete', '/admin/sessions', ...admin, endEverySession(gatehouse)],
     ['otherwise', '/admin/sessions', ...admin],
     ['otherwise', '/admin{/*rest}', ...admin, notFound],

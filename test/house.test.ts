@@ -9,6 +9,7 @@ const rooms = [
   'home',
   'grants',
   'verification',
+  'mfa',
   'clients',
   'users',
   'sessions',

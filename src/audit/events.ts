@@ -21,6 +21,7 @@ export const gotrueActions = {
   user_updated_password: 'user',
   identity_linked: 'user',
   identity_unlinked: 'user',
+  passkey_deleted: 'user',
   factor_in_progress: 'factor',
   factor_unenrolled: 'factor',
   factor_deleted: 'factor',
@@ -100,6 +101,8 @@ export interface AuditEvent {
   action: Action;
   outcome: 'success' | 'failure';
   actor?: Actor | undefined;
+  /** Whom GoTrue's own table names in place of the actor. */
+  gotrue_actor?: Actor | undefined;
   /** The user it happened to. */
   subject_id?: string | undefined;
   session_id?: string | undefined;

@@ -55,7 +55,8 @@ function eventArgs(event: AuditEvent, occasion: Occasion): Record<string, unknow
  * What GoTrue would write (contract §9.8), or nothing where it writes nothing: it knows no failures, but for a sign-up that
  * is repeated and refused.
  */
-function gotruePayload({ action, outcome, actor, details }: AuditEvent): string | undefined {
+function gotruePayload({ action, outcome, details, ...event }: AuditEvent): string | undefined {
+  const actor = event.gotrue_actor ?? event.actor;
   if (!(action in gotrueActions) || (outcome === 'failure' && action !== 'user_repeated_signup')) return undefined;
   return JSON.stringify({
     action,

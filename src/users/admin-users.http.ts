@@ -96,7 +96,8 @@ export function deleteAnyUser(gatehouse: Gatehouse): RequestHandler {
   };
 }
 
-function administrationOf(req: Request): Administration {
+/** Who administers, and when. */
+export function administrationOf(req: Request): Administration {
   const { actor } = administratorOf(req);
   return { actor, occasion: occasionOf(req), signal: abortSignalOf(req) };
 }
