@@ -17,6 +17,7 @@ import { createExpress } from './http/express.ts';
 import { gate } from './http/gate.http.ts';
 import { health, livez, readiness } from './http/health.http.ts';
 import { requestLog } from './http/log.ts';
+import { openapi } from './http/openapi.http.ts';
 import { authorizeByProvider } from './http/providers.http.ts';
 import { createRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { createRateLimitStore } from './http/rate-limit-store.ts';
@@ -79,6 +80,7 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
   return [
     ['get', '/health', health(version)],
     ['get', '/settings', publicSettings(settings)],
+    ['get', '/openapi.yaml', openapi()],
     ['get', '/.well-known/jwks.json', jwks(gatehouse)],
     ['get', '/.well-known/openid-configuration', openidConfiguration(gatehouse)],
     ['get', '/.well-known/oauth-authorization-server', gate('feature_disabled', 'OAuth server is disabled')],
