@@ -18,7 +18,15 @@ import { gate } from './http/gate.http.ts';
 import { health, livez, readiness } from './http/health.http.ts';
 import { requestLog } from './http/log.ts';
 import { openapi } from './http/openapi.http.ts';
-import { authorizeByProvider } from './http/providers.http.ts';
+import {
+  authorizeByProvider,
+  callback,
+  createCustomProvider,
+  createSsoProvider,
+  listCustomProviders,
+  listSsoProviders,
+  unknownCustomProvider,
+} from './http/providers.http.ts';
 import { createRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { createRateLimitStore } from './http/rate-limit-store.ts';
 import { mount, notFound, type Route } from './http/routes.ts';
@@ -34,6 +42,7 @@ import {
   listFactorsOfUser,
   listPasskeysOfUser,
 } from './mfa/admin-factors.http.ts';
+import { refuseAnonymous, refuseEnrollment, refuseFactor } from './mfa/factors.http.ts';
 import { requireRole } from './roles/require-role.http.ts';
 import {
   endEverySession,
@@ -77,13 +86,15 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
   const userOfPath = findUserOfPath(gatehouse);
   const factorOfPath = [userOfPath, findFactorOfPath] as const;
   const linking = requireManualLinking(gatehouse);
+  const notBuilt = refusedAs('request_failed');
+  const noOauthServer = gate('feature_disabled', 'OAuth server is disabled');
   return [
     ['get', '/health', health(version)],
     ['get', '/settings', publicSettings(settings)],
     ['get', '/openapi.yaml', openapi()],
     ['get', '/.well-known/jwks.json', jwks(gatehouse)],
     ['get', '/.well-known/openid-configuration', openidConfiguration(gatehouse)],
-    ['get', '/.well-known/oauth-authorization-server', gate('feature_disabled', 'OAuth server is disabled')],
+    ['get', '/.well-known/oauth-authorization-server', noOauthServer],
 
     ['post', '/signup{/}', refusedAs('signup_failed'), limit.signup, signUp(gatehouse)],
     ['post', '/recover{/}', refusedAs('recovery_failed'), limit.recover, recover(gatehouse)],
@@ -115,6 +126,7 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
       unlinkOwnIdentity(gatehouse),
     ],
     ['otherwise', '/user/identities/:identity_id', refusedAs('request_failed'), user, linking],
+    ['otherwise', '/user/oauth/grants', notBuilt, user, noOauthServer],
     ['otherwise', '/user/*rest', refusedAs('request_failed'), user, notFound],
 
     ['get', '/admin/users{/}', ...admin, listAllUsers(gatehouse)],
@@ -142,11 +154,29 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['otherwise', '/admin/audit', ...admin],
     ['delete', '/admin/sessions', ...admin, endEverySession(gatehouse)],
     ['otherwise', '/admin/sessions', ...admin],
+    ['get', '/admin/sso/providers', ...admin, listSsoProviders],
+    ['post', '/admin/sso/providers', ...admin, createSsoProvider],
+    ['otherwise', '/admin/sso/providers', ...admin],
+    ['otherwise', '/admin/sso/providers/:idp_id', ...admin, gate('sso_provider_not_found')],
+    ['get', '/admin/custom-providers', ...admin, listCustomProviders],
+    ['post', '/admin/custom-providers', ...admin, createCustomProvider],
+    ['otherwise', '/admin/custom-providers', ...admin],
+    ['otherwise', '/admin/custom-providers/:identifier', ...admin, unknownCustomProvider],
+    ['otherwise', '/admin/oauth{/*rest}', ...admin, noOauthServer],
     ['otherwise', '/admin{/*rest}', ...admin, notFound],
 
     // Not in this version: known, so that a client is told no in the words that it understands.
     ['post', '/invite{/}', ...admin, gate('feature_disabled')],
-    ['otherwise', '/factors{/*rest}', refusedAs('request_failed'), user, gate('feature_disabled')],
+    ['get', '/authorize', notBuilt, authorizeByProvider],
+    ['get', '/callback', notBuilt, callback(gatehouse)],
+    ['post', '/callback', notBuilt, callback(gatehouse)],
+    ['otherwise', '/sso{/*rest}', notBuilt, gate('saml_provider_disabled')],
+    ['otherwise', '/passkeys{/*rest}', notBuilt, gate('passkey_disabled')],
+    ['otherwise', '/oauth{/*rest}', notBuilt, noOauthServer],
+    ['otherwise', '/scim{/*rest}', notBuilt, gate('feature_disabled')],
+    ['post', '/factors', notBuilt, user, refuseAnonymous, refuseEnrollment],
+    ['otherwise', '/factors', notBuilt, user, refuseAnonymous],
+    ['otherwise', '/factors/:factor_id{/*rest}', notBuilt, user, refuseAnonymous, refuseFactor],
 
     ['get', '/audit/events', refusedAs('audit_read_failed'), user, auditor, listEvents(gatehouse)],
     ['post', '/introspect', refusedAs('introspection_failed'), introspect(gatehouse)],

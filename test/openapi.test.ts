@@ -171,6 +171,10 @@ const successes: Call[] = [
     },
   ],
   ['GET /reauthenticate', 'a code', 200, () => request.get('/reauthenticate').set(bearer(ann.access_token))],
+  ['POST /recover', 'anybody', 200, () => request.post('/recover').send({ email: 'nobody@example.com' })],
+  ['POST /otp', 'somebody', 200, async () => request.post('/otp').send({ email: (await addPerson(app)).email })],
+  ['POST /magiclink', 'somebody new', 200, () => request.post('/magiclink').send({ email: 'link@example.com' })],
+  ['POST /resend', 'anybody', 200, () => request.post('/resend').send({ type: 'signup', email: 'nobody@example.com' })],
   ['GET /verify', 'a link', 303, () => request.get('/verify?type=signup&token=unknown')],
   ['GET /admin/users', 'by a service key', 200, () => request.get('/admin/users?per_page=2').set(service)],
   [
@@ -260,6 +264,10 @@ const refusals: Refused[] = [
   ['POST /token', 'an unknown grant', 400, 'invalid_credentials', () => request.post('/token?grant_type=x').send({})],
   ['POST /token', 'an unknown refresh token', 400, 'refresh_token_not_found', () => refresh('abcdefghijkl')],
   ['POST /token', '2 MiB', 413, 'request_entity_too_large', () => signIn({ password: 'x'.repeat(2 ** 21) })],
+  ['POST /recover', 'no address', 400, 'validation_failed', () => request.post('/recover').send({})],
+  ['POST /magiclink', 'no address', 422, 'validation_failed', () => request.post('/magiclink').send({})],
+  ['POST /otp', 'a number', 400, 'phone_provider_disabled', () => request.post('/otp').send({ phone: '49170' })],
+  ['POST /resend', 'no type', 400, 'validation_failed', () => request.post('/resend').send({})],
   ['GET /verify', 'no type', 400, 'validation_failed', () => request.get('/verify?token=x')],
   [
     'POST /verify',

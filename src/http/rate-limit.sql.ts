@@ -67,3 +67,18 @@ export const spendFromBudget = statement<
          <= ${arg('from')}::timestamptz + ${arg('allowance_ms')}::float8 * interval '1 millisecond'
   returning key`,
 );
+
+/** How far the furthest of these keys is ahead; null where none of them has spent anything. */
+export const findSpentUntil = statement<{ keys: readonly string[]; now: string }, { spent_until_ms: number | null }>(
+  'find_spent_until',
+  sql`
+  select extract(epoch from max(spent_until))::float8 * 1000 as spent_until_ms
+    from gatehouse.rate_limits
+   where key = any(${arg('keys')}::text[]) and spent_until > ${arg('now')}::timestamptz`,
+);
+
+/** Who holds a key is alone with it until the transaction ends. */
+export const holdKey = statement<{ key: string }, never>(
+  'hold_rate_limit_key',
+  sql`select pg_advisory_xact_lock(hashtextextended(${arg('key')}::text, 0))`,
+);

@@ -91,7 +91,7 @@ export async function signUpUser(gatehouse: Gatehouse, body: SignUpBody, request
 }
 
 /** A sign-up as the row that it becomes. */
-interface Person
+export interface Person
   extends Pick<NewUser, 'id' | 'aud' | 'role' | 'is_anonymous' | 'raw_app_meta_data' | 'raw_user_meta_data' | 'now'> {
   email: string;
   email_confirmed_at: string | undefined;
@@ -100,9 +100,9 @@ interface Person
   /** As the body had them. */
   data: Metadata;
 }
-type AskedPerson = Person & { encrypted_password: string };
+export type AskedPerson = Person & { encrypted_password: string };
 
-function newPerson(
+export function newPerson(
   { settings }: Gatehouse,
   email: string,
   { data = {} }: SignUpBody,
@@ -126,8 +126,12 @@ function newPerson(
   };
 }
 
-/** Where a mail has to be answered first. */
-async function askForConfirmation(
+/**
+ * Where a mail has to be answered first.
+ *
+ * @throws AuthError `over_email_send_rate_limit`
+ */
+export async function askForConfirmation(
   tx: Tx,
   gatehouse: Gatehouse,
   person: AskedPerson,
@@ -166,8 +170,8 @@ async function askForConfirmation(
   return isInvited ? { ...answer, user_metadata: {}, identities: [] } : answer;
 }
 
-/** Where an address counts as confirmed by being given. */
-async function signUpAtOnce(
+/** Where an address counts as confirmed by being given. A refusal is on record, for the transaction to return. */
+export async function signUpAtOnce(
   tx: Tx,
   person: AskedPerson,
   { occasion }: SignUpRequest,

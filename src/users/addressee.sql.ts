@@ -1,0 +1,15 @@
+/** Whom a request for mail names: by the address alone, and nobody has shown to be that person. */
+import { sql } from 'drizzle-orm';
+import { arg, statement } from '../db/statement.ts';
+import type { UserRow } from './user.ts';
+import { userColumns } from './user-columns.sql.ts';
+
+/** The user of the audience with this address, locked against every other change. */
+export const lockAddressee = statement<{ email: string; aud: string }, UserRow>(
+  'lock_addressee',
+  sql`
+  select ${userColumns(sql`u`)}
+    from auth.users as u
+   where u.email = ${arg('email')}::text and u.aud = ${arg('aud')}::text and not u.is_sso_user and u.deleted_at is null
+     for no key update of u`,
+);
