@@ -196,9 +196,7 @@ describe('refused', () => {
   ])('%s, before anything is looked up', async (_what, body, error_code) => {
     const answer = await signIn(body);
     expect([answer.status, answer.body.error_code]).toEqual([400, error_code]);
-    expect(await auditRowsOf(app, answer)).toMatchObject([
-      { action: 'login_failed', outcome: 'failure', error_code },
-    ]);
+    expect(await auditRowsOf(app, answer)).toMatchObject([{ action: 'login_failed', outcome: 'failure', error_code }]);
   });
 
   it('an unknown address and a wrong password alike, to the byte', async () => {
