@@ -30,8 +30,11 @@ const catalogue = {
   mfa_phone_enroll_not_enabled: [422, 'MFA enroll is disabled for Phone'],
   mfa_totp_enroll_not_enabled: [422, 'MFA enroll is disabled for TOTP'],
   mfa_webauthn_enroll_not_enabled: [422, 'MFA enroll is disabled for WebAuthn'],
+  mfa_phone_verify_not_enabled: [422, 'MFA verification is disabled for Phone'],
   no_authorization: [401, 'This endpoint requires a valid Bearer token'],
+  mfa_totp_verify_not_enabled: [422, 'MFA verification is disabled for TOTP'],
   not_admin: [403, 'User not allowed'],
+  mfa_webauthn_verify_not_enabled: [422, 'MFA verification is disabled for WebAuthn'],
   otp_expired: [403, 'Token has expired or is invalid'],
   over_email_send_rate_limit: [429, 'Email rate limit exceeded'],
   over_request_rate_limit: [429, 'Request rate limit reached'],
@@ -78,6 +81,8 @@ export interface RefusalDetail {
   retry_after_seconds?: number;
   /** Reasons of a `weak_password`, beside the code in both error shapes. */
   weak_password?: { reasons: string[] };
+  /** OAuth's `error`, for what OAuth's shape is the answer to: `{ error, error_description }` (contract §3.1). */
+  oauth_error?: string;
   cause?: unknown;
 }
 
@@ -90,6 +95,7 @@ export class AuthError extends Error {
   readonly retry_after_seconds: number | undefined;
   readonly weak_password: { reasons: string[] } | undefined;
   /** True once the audit log has it: a refusal is remembered once. */
+  readonly oauth_error: string | undefined;
   recorded = false;
 
   constructor(error_code: ErrorCode, detail: RefusalDetail = {}) {
@@ -101,4 +107,5 @@ export class AuthError extends Error {
     this.retry_after_seconds = detail.retry_after_seconds;
     this.weak_password = detail.weak_password;
   }
+    this.oauth_error = detail.oauth_error ?? (error_code === 'invalid_client' ? error_code : undefined);
 }

@@ -34,6 +34,14 @@ const publicRoutes = new Set([
   'POST /verify',
   // A client's secret: test/clients.
   'POST /introspect',
+  'GET /authorize',
+  'GET /callback',
+  'POST /callback',
+  // Not in this version, whoever asks.
+  'PATCH /sso',
+  'PATCH /passkeys',
+  'PATCH /oauth',
+  'PATCH /scim',
   'POST /revoke',
 ]);
 

@@ -11,6 +11,7 @@ import { abortSignalOf } from '../http/timeout.ts';
 import { refreshSession } from '../sessions/refresh.ts';
 import { sendSession } from '../sessions/send-session.http.ts';
 import { phoneDigits } from '../users/address.ts';
+import { refuseIdToken } from './id-token.http.ts';
 import { passwordGrant } from './password.ts';
 
 const passwordBody = bodyOf({ email: text, phone: text, password: secretText });
@@ -32,6 +33,10 @@ export function token(gatehouse: Gatehouse): RequestHandler {
         return byPassword(gatehouse, req, res);
       case 'refresh_token':
         return byRefreshToken(gatehouse, req, res);
+      case 'id_token':
+        return refuseIdToken(req);
+      case 'web3':
+        throw new AuthError('web3_provider_disabled');
       default:
         throw new AuthError('invalid_credentials', { message: 'unsupported_grant_type' });
     }

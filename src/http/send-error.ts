@@ -48,14 +48,15 @@ function isOurFault({ status, cause }: AuthError): boolean {
 }
 
 function sendRefusal(req: Request, res: Response, refusal: AuthError): void {
-  const { error_code, status, message, weak_password } = refusal;
+  const { error_code, status, message, oauth_error, weak_password } = refusal;
   const challenge = challenges[error_code];
   if (challenge && !res.hasHeader('WWW-Authenticate')) res.setHeader('WWW-Authenticate', challenge);
   if (refusal.retry_after_seconds !== undefined) res.setHeader('Retry-After', Math.ceil(refusal.retry_after_seconds));
 
   // What OAuth defines has OAuth's shape (RFC 6749 §5.2), whatever version the client speaks (contract §3.1).
-  if (error_code === 'invalid_client') {
-    sendJson(res, { error: error_code, error_description: message }, status);
+  if (oauth_error !== undefined) {
+    if (speaksVersion(req)) res.setHeader('X-Supabase-Api-Version', API_VERSION);
+    sendJson(res, { error: oauth_error, error_description: message }, status);
   } else if (speaksVersion(req)) {
     res.setHeader('X-Supabase-Api-Version', API_VERSION);
     if (!weak_password && status !== 500) res.setHeader('X-Sb-Error-Code', error_code);
