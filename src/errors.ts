@@ -6,6 +6,7 @@
 /** `error_code` → status and the text that a client sees when the refusal names no text of its own. */
 const catalogue = {
   anonymous_provider_disabled: [422, 'Anonymous sign-ins are disabled'],
+  bad_code_verifier: [400, 'code challenge does not match previously saved code verifier'],
   bad_json: [400, 'Could not parse request body as JSON'],
   bad_jwt: [403, 'invalid JWT: unable to parse or verify signature'],
   bad_oauth_callback: [400, 'OAuth state parameter missing'],
@@ -19,6 +20,7 @@ const catalogue = {
   email_not_confirmed: [400, 'Email not confirmed'],
   email_provider_disabled: [422, 'Email logins are disabled'],
   feature_disabled: [404, 'Feature is disabled'],
+  flow_state_expired: [422, 'invalid flow state, flow state has expired'],
   flow_state_not_found: [404, 'invalid flow state, no valid flow state found'],
   identity_not_found: [422, "Identity doesn't exist"],
   insufficient_aal: [401, 'AAL2 session is required to update email or password when MFA is enabled.'],

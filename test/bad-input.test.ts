@@ -59,6 +59,12 @@ const doors: Door[] = [
     body: { refresh_token: 'abcdefghijkl' },
   },
   {
+    title: 'POST /token?grant_type=pkce',
+    method: 'post',
+    path: () => '/token?grant_type=pkce',
+    body: { auth_code: '00000000-0000-4000-8000-000000000000', code_verifier: 'x'.repeat(43) },
+  },
+  {
     title: 'POST /recover',
     method: 'post',
     path: () => '/recover',

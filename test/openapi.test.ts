@@ -133,6 +133,8 @@ type Call = [title: string, what: string, status: number, ask: () => PromiseLike
 const signUp = (body: object) => request.post('/signup').send(body);
 const signIn = (body: object) => request.post('/token?grant_type=password').send(body);
 const refresh = (refresh_token: string) => request.post('/token?grant_type=refresh_token').send({ refresh_token });
+const exchange = (auth_code: string) =>
+  request.post('/token?grant_type=pkce').send({ auth_code, code_verifier: 'x'.repeat(43) });
 const introspect = (token: string, secret = client_secret) =>
   request.post('/introspect').auth(client_id, secret).type('form').send({ token });
 
@@ -267,6 +269,8 @@ const refusals: Refused[] = [
   ['POST /token', 'a number', 422, 'phone_provider_disabled', () => signIn({ phone: '49170', password: 'x' })],
   ['POST /token', 'an unknown grant', 400, 'invalid_credentials', () => request.post('/token?grant_type=x').send({})],
   ['POST /token', 'an unknown refresh token', 400, 'refresh_token_not_found', () => refresh('abcdefghijkl')],
+  ['POST /token', 'an unknown code', 404, 'flow_state_not_found', () => exchange('none')],
+  ['POST /token', 'half of an exchange', 400, 'validation_failed', () => exchange('')],
   ['POST /token', '2 MiB', 413, 'request_entity_too_large', () => signIn({ password: 'x'.repeat(2 ** 21) })],
   ['POST /recover', 'no address', 400, 'validation_failed', () => request.post('/recover').send({})],
   ['POST /magiclink', 'no address', 422, 'validation_failed', () => request.post('/magiclink').send({})],

@@ -13,6 +13,7 @@ import { sendSession } from '../sessions/send-session.http.ts';
 import { phoneDigits } from '../users/address.ts';
 import { refuseIdToken } from './id-token.http.ts';
 import { passwordGrant } from './password.ts';
+import { byCode } from './pkce.http.ts';
 
 const passwordBody = bodyOf({ email: text, phone: text, password: secretText });
 const refreshBody = bodyOf({ refresh_token: secretText });
@@ -33,6 +34,8 @@ export function token(gatehouse: Gatehouse): RequestHandler {
         return byPassword(gatehouse, req, res);
       case 'refresh_token':
         return byRefreshToken(gatehouse, req, res);
+      case 'pkce':
+        return byCode(gatehouse, req, res);
       case 'id_token':
         return refuseIdToken(req);
       case 'web3':

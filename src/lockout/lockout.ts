@@ -13,10 +13,10 @@ import type { Gatehouse } from '../gatehouse.ts';
 import { type AttemptArgs, countFailure, forgetAttempts, lockAttempt } from './attempts.sql.ts';
 
 /** What is guessed at. Passwords have one count per account, wherever they are asked for. */
-export type AttemptKind = 'password' | 'otp' | 'nonce';
+export type AttemptKind = 'password' | 'otp' | 'nonce' | 'code_verifier';
 
-/** Whose count it is: the user's, else that of the normalised address that nobody has. */
-export type AttemptSubject = { user_id: string } | { address: string };
+/** Whose count it is: the user's, else that of the normalised address that nobody has; of a code for the exchange the flow's. */
+export type AttemptSubject = { user_id: string } | { address: string } | { flow_id: string };
 
 /**
  * The arguments of every statement about attempts. `subject` is an HMAC, so that the table tells nobody who was attacked.
@@ -27,7 +27,8 @@ export function attemptArgs(
   whose: AttemptSubject,
   now: Date,
 ): AttemptArgs {
-  const name = 'user_id' in whose ? `user ${whose.user_id}` : `address ${whose.address}`;
+  const [[noun, id]] = Object.entries(whose) as [[string, string]];
+  const name = `${noun.replace('_id', '')} ${id}`;
   return {
     kind,
     subject: createHmac('sha256', serverSecret).update(`gatehouse attempts ${kind} ${name}`).digest(),

@@ -1,6 +1,7 @@
 /** auth.flow_state, as far as it belongs to the links of our mails. */
 import { sql } from 'drizzle-orm';
 import { arg, statement } from '../db/statement.ts';
+import type { FlowMethod } from './pkce.ts';
 
 export const insertFlowState = statement<Record<string, unknown>, never>(
   'insert_flow_state',
@@ -29,4 +30,33 @@ export const issueFlowCode = statement<
                 order by created_at desc
                 limit 1)
   returning auth_code`,
+);
+
+/** A flow whose code was handed out by the click on a mail link. */
+export interface IssuedFlow {
+  id: string;
+  user_id: string;
+  code_challenge: string;
+  code_challenge_method: 's256' | 'plain';
+  provider_type: string;
+  authentication_method: FlowMethod;
+  created_at: string;
+  auth_code_issued_at: string;
+}
+
+/** The flow of a code. No row where the link has not been clicked: until then the code is worth nothing. */
+export const findFlow = statement<{ auth_code: string }, IssuedFlow>(
+  'find_flow',
+  sql`
+  select id, user_id, code_challenge, code_challenge_method, provider_type, authentication_method, created_at,
+         auth_code_issued_at
+    from auth.flow_state
+   where auth_code = ${arg('auth_code')}::text and auth_code_issued_at is not null and user_id is not null
+     and code_challenge is not null and created_at is not null`,
+);
+
+/** Uses a flow up. A row for whoever comes first. */
+export const deleteFlow = statement<{ id: string }, { id: string }>(
+  'delete_flow',
+  sql`delete from auth.flow_state where id = ${arg('id')}::uuid returning id`,
 );
