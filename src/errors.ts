@@ -30,13 +30,13 @@ const catalogue = {
   mfa_factor_name_conflict: [422, 'A factor with the same friendly name for this user already exists'],
   mfa_factor_not_found: [404, 'Factor not found'],
   mfa_phone_enroll_not_enabled: [422, 'MFA enroll is disabled for Phone'],
-  mfa_totp_enroll_not_enabled: [422, 'MFA enroll is disabled for TOTP'],
-  mfa_webauthn_enroll_not_enabled: [422, 'MFA enroll is disabled for WebAuthn'],
   mfa_phone_verify_not_enabled: [422, 'MFA verification is disabled for Phone'],
-  no_authorization: [401, 'This endpoint requires a valid Bearer token'],
+  mfa_totp_enroll_not_enabled: [422, 'MFA enroll is disabled for TOTP'],
   mfa_totp_verify_not_enabled: [422, 'MFA verification is disabled for TOTP'],
-  not_admin: [403, 'User not allowed'],
+  mfa_webauthn_enroll_not_enabled: [422, 'MFA enroll is disabled for WebAuthn'],
   mfa_webauthn_verify_not_enabled: [422, 'MFA verification is disabled for WebAuthn'],
+  no_authorization: [401, 'This endpoint requires a valid Bearer token'],
+  not_admin: [403, 'User not allowed'],
   otp_expired: [403, 'Token has expired or is invalid'],
   over_email_send_rate_limit: [429, 'Email rate limit exceeded'],
   over_request_rate_limit: [429, 'Request rate limit reached'],
@@ -81,10 +81,10 @@ export interface RefusalDetail {
   reason?: string;
   /** Sent as `Retry-After`. */
   retry_after_seconds?: number;
-  /** Reasons of a `weak_password`, beside the code in both error shapes. */
-  weak_password?: { reasons: string[] };
   /** OAuth's `error`, for what OAuth's shape is the answer to: `{ error, error_description }` (contract §3.1). */
   oauth_error?: string;
+  /** Reasons of a `weak_password`, beside the code in both error shapes. */
+  weak_password?: { reasons: string[] };
   cause?: unknown;
 }
 
@@ -95,9 +95,9 @@ export class AuthError extends Error {
   readonly status: number;
   readonly reason: string | undefined;
   readonly retry_after_seconds: number | undefined;
+  readonly oauth_error: string | undefined;
   readonly weak_password: { reasons: string[] } | undefined;
   /** True once the audit log has it: a refusal is remembered once. */
-  readonly oauth_error: string | undefined;
   recorded = false;
 
   constructor(error_code: ErrorCode, detail: RefusalDetail = {}) {
@@ -107,7 +107,7 @@ export class AuthError extends Error {
     this.status = detail.status ?? status;
     this.reason = detail.reason;
     this.retry_after_seconds = detail.retry_after_seconds;
+    this.oauth_error = detail.oauth_error ?? (error_code === 'invalid_client' ? error_code : undefined);
     this.weak_password = detail.weak_password;
   }
-    this.oauth_error = detail.oauth_error ?? (error_code === 'invalid_client' ? error_code : undefined);
 }

@@ -230,12 +230,12 @@ const successes: Call[] = [
   ['GET /settings', 'anybody', 200, () => request.get('/settings')],
   ['GET /.well-known/jwks.json', 'anybody', 200, () => request.get('/.well-known/jwks.json')],
   ['GET /.well-known/openid-configuration', 'anybody', 200, () => request.get('/.well-known/openid-configuration')],
-  ['GET /livez', 'anybody', 200, () => request.get('/livez')],
-  ['GET /readyz', 'anybody', 200, () => request.get('/readyz')],
   ['GET /callback', 'nobody', 303, () => request.get('/callback?state=x')],
   ['POST /callback', 'nobody', 303, () => request.post('/callback')],
   ['GET /admin/sso/providers', 'none', 200, () => request.get('/admin/sso/providers').set(service)],
   ['GET /admin/custom-providers', 'none', 200, () => request.get('/admin/custom-providers').set(service)],
+  ['GET /livez', 'anybody', 200, () => request.get('/livez')],
+  ['GET /readyz', 'anybody', 200, () => request.get('/readyz')],
 ];
 
 test.each(successes)('%s answers as described: %s', async (title, _what, status, ask) => {
