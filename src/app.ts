@@ -34,6 +34,7 @@ import { securityHeaders } from './http/security-headers.ts';
 import { sendError } from './http/send-error.ts';
 import { publicSettings } from './http/settings.http.ts';
 import { requestTimeout } from './http/timeout.ts';
+import { mailboxRoutes } from './mail/mailbox.http.ts';
 import {
   changeFactorOfUser,
   deleteFactorOfUser,
@@ -196,8 +197,10 @@ export function createApp(gatehouse: Gatehouse, { version }: { version: string }
     requestLog(log),
     requestTimeout(settings.api_max_request_duration),
     securityHeaders(),
-    cors(settings),
   );
+  // No page of another origin may read these.
+  mount(app, mailboxRoutes(settings));
+  app.use(cors(settings));
   mount(app, [
     ['get', '/livez', livez],
     ['get', '/readyz', ready.handler],

@@ -514,7 +514,7 @@ const mail = {
   mailbox: setting(
     text,
     undefined,
-    'A directory into which mails are written as files when there is no SMTP_HOST. `npm start` without a database of yours uses `mail` in DATA_DIRECTORY.',
+    'A directory into which mails are written as files when there is no SMTP_HOST. A browser on this machine reads them at /mailbox. `npm start` without a database of yours uses `mail` in DATA_DIRECTORY.',
     { ours, example: '/var/lib/gatehouse/mail' },
   ),
   mailer_otp_length: setting(

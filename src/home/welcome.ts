@@ -38,7 +38,7 @@ export function firstWelcome({ version, url, home, cwd }: Welcome): string {
     ...columns([
       ['secrets.env', 'that password, both keys, and what signs them; only you can read it'],
       ['postgres/', `the database, now at 127.0.0.1:${postgres.port}`],
-      ...(mailbox ? [[nameOf(mailbox, home, cwd), 'mail, a file each, because no mail server is set'] as const] : []),
+      ...(mailbox ? [[nameOf(mailbox, home, cwd), `mail, because no mail server is set${readAt(url)}`] as const] : []),
     ]),
     '',
     ...closing,
@@ -51,7 +51,7 @@ export function nextWelcome({ version, url, home, cwd }: Welcome): string {
   return page(version, url, [
     ...columns([
       ['Sign in', `as ${home.secrets.administrator.email}; password and API keys are in ${directory}/secrets.env`],
-      ...(home.mailbox ? [['Mail', `in ${shown(home.mailbox, cwd)}`] as const] : []),
+      ...(home.mailbox ? [['Mail', `in ${shown(home.mailbox, cwd)}${readAt(url)}`] as const] : []),
       ...closingColumns,
     ]),
   ]);
@@ -96,6 +96,11 @@ function columns(lines: readonly (readonly [name: string, what: string])[]): str
 /** As below the data directory, or where else it is. */
 function nameOf(path: string, { directory }: Home, cwd: string): string {
   return path.startsWith(`${directory}/`) ? `${relative(directory, path)}/` : shown(path, cwd);
+}
+
+/** The mailbox opens at a loopback address alone. */
+function readAt(url: string): string {
+  return /^http:\/\/(?:localhost|127\.[\d.]+|\[::1\]):/.test(url) ? `; read it at ${url}/mailbox` : '';
 }
 
 /** The shorter of the two ways to write a path. */

@@ -86,6 +86,7 @@ describe('the first start', () => {
       ANON_KEY,
       SERVICE_ROLE_KEY,
       homeIn(made),
+      `${first.url}/mailbox`,
       'DATABASE_URL',
       'Ctrl-C',
     ]) {
@@ -112,6 +113,14 @@ describe('the first start', () => {
       cwd: root,
     });
     expect(JSON.parse(stdout)).toBe('admin@localhost');
+  });
+
+  it('keeps the mails that it cannot send, where its screen says', async () => {
+    const person = JSON.stringify({ email: 'ann@example.com', password: 'correct horse battery' });
+    const headers = { 'Content-Type': 'application/json' };
+    expect((await fetch(`${first.url}/auth/v1/signup`, { method: 'POST', headers, body: person })).status).toBe(200);
+    const read = async () => (await fetch(`${first.url}/mailbox`)).text();
+    while (!(await read()).includes('ann@example.com')) await delay(10);
   });
 
   it('makes keys that are what they say: anon may not administer, service_role may', async () => {
