@@ -86,7 +86,7 @@ function emailChange(to: string, from: string, into: string, portal: string, url
   const change = from === '' ? `to ${into}` : `from ${from} to ${into}`;
   return {
     preview: isOld ? `Your address at ${portal} is about to change.` : `Make this your address at ${portal}.`,
-    heading: 'Confirm your new email address',
+    heading: isOld ? 'Your email address is about to change' : 'Confirm your new email address',
     paragraphs: [
       `The email address of your account at ${portal} is about to change ${change}. It changes only when that is confirmed${isOld ? ', from here and from the new address' : ''}.`,
     ],
