@@ -21,6 +21,7 @@ import {
 const publicRoutes = new Set([
   'GET /health',
   'GET /settings',
+  'GET /openapi.yaml',
   'GET /.well-known/jwks.json',
   'GET /.well-known/openid-configuration',
   'GET /.well-known/oauth-authorization-server',
