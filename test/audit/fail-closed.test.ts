@@ -36,6 +36,26 @@ describe('while nothing can be added to audit.events, 500 and no change is the a
       () => ({ path: '/admin/users', body: { email: 'b@example.com' }, token: serviceKey(app) }),
     ],
     ['a deletion', () => ({ method: 'delete', path: `/admin/users/${ann.id}`, body: {}, token: serviceKey(app) })],
+    [
+      'an end of a session',
+      () => ({ method: 'delete', path: `/user/sessions/${ann.session_id}`, token: ann.access_token }),
+    ],
+    [
+      'an end of all sessions of a user',
+      () => ({ method: 'delete', path: `/admin/users/${ann.id}/sessions`, token: serviceKey(app) }),
+    ],
+    [
+      'a sign-out of everyone',
+      () => ({
+        method: 'delete',
+        path: '/admin/sessions',
+        body: { confirm: 'sign out everyone' },
+        token: serviceKey(app),
+      }),
+    ],
+    ['a list of sessions', () => ({ method: 'get', path: `/admin/users/${ann.id}/sessions`, token: serviceKey(app) })],
+    ["a reading of Supabase Auth's log", () => ({ method: 'get', path: '/admin/audit', token: serviceKey(app) })],
+    ['a provider that there is not', () => ({ method: 'get', path: '/authorize?provider=github' })],
     ['a request without a token', () => ({ method: 'get', path: '/user' })],
     ['a reading of the log', () => ({ method: 'get', path: '/audit/events', token: ann.access_token })],
   ];
