@@ -65,6 +65,7 @@ import {
 import { requireManualLinking, unlinkOwnIdentity } from './users/identities.http.ts';
 import { changeOwnAccount, readOwnUser } from './users/own-user.http.ts';
 import { signUp } from './users/sign-up.http.ts';
+import { generateAnyLink, invite } from './verification/administered-mail.http.ts';
 import { magicLink, otp, recover, resend } from './verification/mail-requests.http.ts';
 import { reauthenticate } from './verification/reauthenticate.http.ts';
 import { verifyGet, verifyPost } from './verification/verify.http.ts';
@@ -153,6 +154,9 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['otherwise', '/admin/users/:user_id/passkeys/:passkey_id', ...admin, userOfPath],
     ['get', '/admin/audit', ...admin, listAuditEntries(gatehouse)],
     ['otherwise', '/admin/audit', ...admin],
+    ['post', '/invite{/}', ...admin, invite(gatehouse)],
+    ['post', '/admin/generate_link{/}', ...admin, generateAnyLink(gatehouse)],
+    ['otherwise', '/admin/generate_link{/}', ...admin],
     ['delete', '/admin/sessions', ...admin, endEverySession(gatehouse)],
     ['otherwise', '/admin/sessions', ...admin],
     ['get', '/admin/sso/providers', ...admin, listSsoProviders],
@@ -167,7 +171,6 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['otherwise', '/admin{/*rest}', ...admin, notFound],
 
     // Not in this version: known, so that a client is told no in the words that it understands.
-    ['post', '/invite{/}', ...admin, gate('feature_disabled')],
     ['get', '/authorize', notBuilt, authorizeByProvider],
     ['get', '/callback', notBuilt, callback(gatehouse)],
     ['post', '/callback', notBuilt, callback(gatehouse)],

@@ -135,6 +135,7 @@ const signIn = (body: object) => request.post('/token?grant_type=password').send
 const refresh = (refresh_token: string) => request.post('/token?grant_type=refresh_token').send({ refresh_token });
 const exchange = (auth_code: string) =>
   request.post('/token?grant_type=pkce').send({ auth_code, code_verifier: 'x'.repeat(43) });
+const generate = (body: object) => request.post('/admin/generate_link').set(service).send(body);
 const introspect = (token: string, secret = client_secret) =>
   request.post('/introspect').auth(client_id, secret).type('form').send({ token });
 
@@ -218,6 +219,9 @@ const successes: Call[] = [
         .set(service)
         .send({ should_soft_delete: true }),
   ],
+  ['POST /invite', 'somebody', 200, () => request.post('/invite').set(service).send({ email: 'guest@example.com' })],
+  ['POST /admin/generate_link', 'a recovery', 200, () => generate({ type: 'recovery', email: ann.email })],
+  ['POST /admin/generate_link', 'a new account', 200, () => generate({ type: 'magiclink', email: 'x@example.com' })],
   ['POST /introspect', 'an access token', 200, () => introspect(ann.access_token)],
   ['POST /introspect', 'what is none', 200, () => introspect('none')],
   [
@@ -290,6 +294,21 @@ const refusals: Refused[] = [
     422,
     'validation_failed',
     () => request.post('/verify').send({ type: 'signup', email: 'ann', token: '000000' }),
+  ],
+  [
+    'POST /invite',
+    'somebody confirmed',
+    422,
+    'email_exists',
+    () => request.post('/invite').set(service).send({ email: ann.email }),
+  ],
+  ['POST /admin/generate_link', 'no type', 400, 'validation_failed', () => generate({ email: ann.email })],
+  [
+    'POST /admin/generate_link',
+    'nobody',
+    404,
+    'user_not_found',
+    () => generate({ type: 'recovery', email: 'nobody@example.com' }),
   ],
   ['GET /user', 'nobody', 401, 'no_authorization', () => request.get('/user')],
   ['GET /user', 'no JWT', 403, 'bad_jwt', () => request.get('/user').set(bearer('x'))],

@@ -60,6 +60,7 @@ export type RefusedAction = (typeof refusedActions)[number];
 const ownActions = [
   ...refusedActions,
   'anonymous_signedup',
+  'link_generated',
   'email_change_requested',
   'email_change_confirmed',
   'refresh_token_reused',

@@ -1,4 +1,4 @@
-/** Whom a request for mail names: by the address alone, and nobody has shown to be that person. */
+/** Whom a mail is for: named by the address alone, and nobody has shown to be that person. */
 import { sql } from 'drizzle-orm';
 import { arg, statement } from '../db/statement.ts';
 import type { UserRow } from './user.ts';
@@ -12,4 +12,12 @@ export const lockAddressee = statement<{ email: string; aud: string }, UserRow>(
     from auth.users as u
    where u.email = ${arg('email')}::text and u.aud = ${arg('aud')}::text and not u.is_sso_user and u.deleted_at is null
      for no key update of u`,
+);
+
+/** A locked user is invited. */
+export const setInvited = statement<{ id: string; now: string }, never>(
+  'set_invited',
+  sql`
+  update auth.users set invited_at = ${arg('now')}::timestamptz, updated_at = ${arg('now')}::timestamptz
+   where id = ${arg('id')}::uuid`,
 );

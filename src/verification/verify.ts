@@ -6,6 +6,7 @@ import type { Gatehouse } from '../gatehouse.ts';
 import type { Occasion } from '../http/caller.ts';
 import { attemptArgs, forgetFailures, isLocked, recordFailure } from '../lockout/lockout.ts';
 import {
+  clearOneTimeTokens,
   consumeOneTimeToken,
   findOneTimeToken,
   isCodeAlive,
@@ -181,7 +182,10 @@ async function proveSignUp(tx: Tx, { user, occasion }: Proof): Promise<void> {
   // Who is invited has no part in what somebody who signed up for the address before left there.
   const leftBy = user.invited_at !== null && user.confirmed_at === null && isOwnSignUp(user);
   if (leftBy) await forgetSignUp(tx, user, occasion);
-  else if (!user.encrypted_password) await endSessions(tx, user.id);
+  else if (!user.encrypted_password) {
+    await endSessions(tx, user.id);
+    await clearOneTimeTokens(tx, user.id);
+  }
   const encrypted_password = user.encrypted_password ? undefined : hashOfNoPassword();
   const now = occasion.now.toISOString();
   await confirmEmail(tx, { id: user.id, encrypted_password, proves_identity: true, now });
