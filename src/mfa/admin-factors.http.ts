@@ -8,7 +8,7 @@ import { bodyOf, parseBody, text } from '../http/body.ts';
 import { sendJson } from '../http/send-json.ts';
 import { administrationOf, userOfPath } from '../users/admin-users.http.ts';
 import { recordReading } from '../users/read-users.ts';
-import type { Factor } from '../users/user.ts';
+import { type Factor, factorJson } from '../users/user.ts';
 import { changeFactor, factorOf, removeFactor, removePasskey } from './factors.ts';
 import { listPasskeysOf } from './passkeys.ts';
 
@@ -34,7 +34,7 @@ export function listFactorsOfUser({ db }: Gatehouse): RequestHandler {
   return async (req, res) => {
     const user = userOfPath(req);
     await recordReading(db, administrationOf(req), { subject_id: user.id });
-    sendJson(res, user.factors);
+    sendJson(res, user.factors.map(factorJson));
   };
 }
 
@@ -42,7 +42,8 @@ export function listFactorsOfUser({ db }: Gatehouse): RequestHandler {
 export function changeFactorOfUser(gatehouse: Gatehouse): RequestHandler {
   return async (req, res) => {
     const body = await parseBody(factorChange, req);
-    sendJson(res, await changeFactor(gatehouse, userOfPath(req), factorOfPath(req), body, administrationOf(req)));
+    const by = administrationOf(req);
+    sendJson(res, factorJson(await changeFactor(gatehouse, userOfPath(req), factorOfPath(req), body, by)));
   };
 }
 
@@ -51,7 +52,7 @@ export function deleteFactorOfUser(gatehouse: Gatehouse): RequestHandler {
   return async (req, res) => {
     const factor = factorOfPath(req);
     await removeFactor(gatehouse, userOfPath(req), factor, administrationOf(req));
-    sendJson(res, factor);
+    sendJson(res, factorJson(factor));
   };
 }
 

@@ -117,7 +117,7 @@ export function userJson(row: UserRow): User {
     last_sign_in_at: present(row.last_sign_in_at),
     app_metadata: row.raw_app_meta_data,
     user_metadata: row.raw_user_meta_data,
-    factors: row.factors.length > 0 ? row.factors : undefined,
+    factors: row.factors.length > 0 ? row.factors.map(factorJson) : undefined,
     identities: row.identities.map(identityJson),
     created_at: row.created_at,
     updated_at: row.updated_at,
@@ -150,6 +150,11 @@ export function changedUserJson({ before, after }: ChangedUser): User {
 
 function present(value: string | null): string | undefined {
   return value === null || value === '' ? undefined : value;
+}
+
+/** A name that is empty is left out. */
+export function factorJson({ friendly_name, ...factor }: Factor): Factor {
+  return friendly_name ? { ...factor, friendly_name } : factor;
 }
 
 function identityJson(identity: Identity): Identity {

@@ -94,6 +94,13 @@ describe('GET /admin/users/{user_id}/factors', () => {
     ]);
     expect(await auditRowsOf(app, response)).toMatchObject([{ action: 'users_read', subject_id: ann.id }]);
   });
+
+  it.each([null, ''])('leaves out a name that there is not: %j', async (friendly_name) => {
+    await addFactor(ann, { friendly_name });
+    expect((await app.request.get(factorsOf()).set(service())).body[0]).not.toHaveProperty('friendly_name');
+    const { body } = await app.request.get('/user').set(bearer(ann.access_token));
+    expect(body.factors[0]).not.toHaveProperty('friendly_name');
+  });
 });
 
 describe('PUT /admin/users/{user_id}/factors/{factor_id}', () => {
