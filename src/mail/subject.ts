@@ -12,8 +12,9 @@ const defaults: Record<MailKind, string> = {
 };
 
 const SUBJECT_MAX_LENGTH = 200;
+/** What ends lines, and what turns the rest of one around. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL_CHARACTERS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g;
+const CONTROL_CHARACTERS = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
 
 /** As they were read, or why they cannot be; there are as many as settings. */
 const known = new Map<string, Node[] | TemplateMistake>();
