@@ -72,7 +72,7 @@ it('holds what runs and what is read, and nothing of the tests', () => {
   );
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
   expect(files.filter((file) => /test|\.tsx?$|\.env/.test(file))).toEqual([]);
-  const read = (path: string) => readFileSync(join(path), 'utf8');
+  const read = (path: string) => readFileSync(path, 'utf8');
   for (const file of [...readdirSync(join(root, 'drizzle')).map((name) => `drizzle/${name}`), 'openapi.yaml']) {
     expect(read(join(installed, file))).toBe(read(join(root, file)));
   }
@@ -110,6 +110,7 @@ describe('without a database', () => {
 it('makes the schema in an empty database, is ready, signs up and in, and ends in order', async () => {
   const { service, url } = await serve(bin(), ['serve'], { GATEHOUSE_MAILER_AUTOCONFIRM: 'true' });
   expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'ready' });
+  expect(await (await fetch(`${url}/openapi.yaml`)).text()).toBe(readFileSync(join(root, 'openapi.yaml'), 'utf8'));
 
   const person = { email: 'ann@example.com', password: 'correct horse battery' };
   const ask = async (path: string) => {
