@@ -12,7 +12,7 @@ beforeAll(async () => {
     .post('/admin/users')
     .set(bearer(serviceKey(app)))
     .send({ email: 'made@example.com' });
-  ann = await addSignedInPerson(app, { raw_user_meta_data: { full_name: 'Ann Ledger' } });
+  ann = await addSignedInPerson(app, { raw_user_meta_data: { full_name: 'Ann \\ Ledger' } });
   app.clock.advance(1);
   await app.request.post('/logout?scope=others').set(bearer(ann.access_token));
 });
@@ -31,7 +31,7 @@ it('is a bare array, newest first, and its reading is on record', async () => {
     payload: {
       action: 'logout',
       actor_id: ann.id,
-      actor_name: 'Ann Ledger',
+      actor_name: 'Ann \\ Ledger',
       actor_username: ann.email,
       actor_via_sso: false,
       log_type: 'account',
@@ -69,6 +69,7 @@ it.each([
   ['action:nothing', []],
   ["action:' or true --", []],
   ['action:\\', []],
+  ['author:ann \\ led', ['logout', 'login']],
 ])('is filtered by %s', async (query, found) => {
   const response = await ask(`?query=${encodeURIComponent(query)}`);
   expect(actionsOf(response)).toEqual(found);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vit
 import { auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
 import { differences } from '../harness/openapi.ts';
-import { addSignedInPerson, bearer, claimsOf, type SignedInPerson, serviceKey } from '../harness/people.ts';
+import { addSignedInPerson, bearer, claimsOf, type SignedInPerson, serviceKey, signIn } from '../harness/people.ts';
 
 let app: TestApp;
 let ann: SignedInPerson;
@@ -209,6 +209,16 @@ describe('DELETE /admin/users/{user_id}/factors/{factor_id}', () => {
     await remove(id);
     expect((await sessionOf(ann)).methods).toEqual(['password', 'recovery']);
     expect(await sessionOf(bob)).toMatchObject({ aal: 'aal2', factor_id: other });
+  });
+
+  it('leaves a session alone that another factor of the user raised', async () => {
+    const [pocket, drawer] = [await addFactor(), await addFactor(ann, { friendly_name: 'drawer' })];
+    const phone = await signIn(app, ann);
+    await raise(ann, pocket, 'totp');
+    await raise(phone, drawer, 'totp');
+    await remove(pocket);
+    expect(await sessionOf(phone)).toEqual({ aal: 'aal2', factor_id: drawer, methods: ['password', 'totp'] });
+    expect(await sessionOf(ann)).toMatchObject({ aal: 'aal1', methods: ['password'] });
   });
 
   it('of twenty at once removes it once', async () => {

@@ -275,19 +275,25 @@ describe('DELETE /admin/sessions', () => {
     expect(await goesOn(await signIn(app, ann))).toEqual(GOES_ON);
   });
 
-  it('is waited for by a refresh, which then finds its session gone', async () => {
+  // Without the lock it would not see a session whose sign-in has yet to be committed, and leave it.
+  it('ends a session that is about to be there, and is waited for by what comes after it', async () => {
     const holder = await app.database.pool.connect();
+    const waiting = async () => (await app.database.pool.query(WAITING)).rows[0].n;
     try {
-      // Somebody else's refresh is under way, so the sign-out of everyone waits, and what comes after it waits too.
       await holder.query('begin');
-      await holder.query('update auth.sessions set updated_at = updated_at where id = $1', [bob.session_id]);
+      const { rows } = await holder.query(
+        `insert into auth.sessions (id, user_id, created_at, updated_at, refresh_token_counter)
+         values (gen_random_uuid(), $1, now(), now(), 0) returning id`,
+        [bob.id],
+      );
       const ended = everyone({ confirm: 'sign out everyone' }).then((answer) => answer);
-      await expect.poll(async () => (await app.database.pool.query(WAITING)).rows[0].n, { timeout: 10_000 }).toBe(1);
+      await expect.poll(waiting, { timeout: 10_000 }).toBe(1);
       const late = refresh(ann.refresh_token).then((answer) => answer);
-      await expect.poll(async () => (await app.database.pool.query(WAITING)).rows[0].n, { timeout: 10_000 }).toBe(2);
+      await expect.poll(waiting, { timeout: 10_000 }).toBe(2);
       await holder.query('commit');
       expect((await ended).status).toBe(200);
       expect((await late).body.error_code).toBe('refresh_token_not_found');
+      expect(await sessionsOf(bob)).not.toContain(rows[0].id);
     } finally {
       holder.release();
     }
