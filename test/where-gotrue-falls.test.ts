@@ -52,6 +52,31 @@ describe('1: a one-time token used twice', () => {
   });
 });
 
+describe('1 and 6: a code for the exchange', () => {
+  const verifier = 'v'.repeat(43);
+  const exchange = (auth_code: string, code_verifier: string) =>
+    app.request.post('/token?grant_type=pkce').send({ auth_code, code_verifier });
+  async function codeOf(email: string): Promise<string> {
+    const code_challenge = createHash('sha256').update(verifier).digest('base64url');
+    await app.request.post('/recover').send({ email, code_challenge, code_challenge_method: 's256' });
+    const { search } = new URL((await app.mailbox.next(email)).links[0] ?? '');
+    const { location = '' } = (await app.request.get(`/verify${search}`)).headers;
+    return new URL(location).searchParams.get('code') ?? '';
+  }
+
+  it('fifty exchanges at once: one session', async () => {
+    const code = await codeOf((await addPerson(app)).email);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => exchange(code, verifier)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  });
+
+  it('thirty wrong verifiers: the right one comes too late', async () => {
+    const code = await codeOf((await addPerson(app)).email);
+    await Promise.all(Array.from({ length: 30 }, (_, i) => exchange(code, String(i).repeat(43))));
+    expect((await exchange(code, verifier)).body.error_code).toBe('bad_code_verifier');
+  });
+});
+
 describe('3: an account prepared for somebody else', () => {
   it('the last password given before the proof counts, the one before it is dead', async () => {
     const email = 'victim@example.com';
@@ -156,6 +181,19 @@ describe('11: existence in words', () => {
       }),
     );
     expect(answers[0]).toEqual(answers[1]);
+  });
+});
+
+describe('11: existence in words, by asking twice', () => {
+  it.each(['recover', 'otp', 'resend'])('the second /%s in a row, whoever has the address', async (door) => {
+    const answers = [];
+    for (const email of [(await addPerson(app)).email, `nobody.${door}@example.com`]) {
+      const ask = () => app.request.post(`/${door}`).send({ email, create_user: false, type: 'signup' });
+      const [first, second] = [await ask(), await ask()];
+      answers.push([first.status, first.text, second.status, second.text]);
+    }
+    expect(answers[0]).toEqual(answers[1]);
+    expect(answers[0]?.[2]).toBe(429);
   });
 });
 
@@ -366,6 +404,21 @@ describe('21: refusals that nobody records', () => {
     expect(everything).not.toContain(SECRET_KEY);
     expect(everything).not.toMatch(/eyJ[\w-]+\.eyJ/);
     expect(everything).not.toMatch(/\$argon2/);
+  });
+});
+
+describe('22: one side of a change of address, confirmed many times at once', () => {
+  it('moves nothing: the other side has to agree', async () => {
+    const ann = await addSignedInPerson(app);
+    const email = 'moved@example.com';
+    await app.request.put('/user').set(bearer(ann.access_token)).send({ email });
+    const { links } = await app.mailbox.next(email);
+    const token_hash = new URL(links[0] ?? '').searchParams.get('token');
+    const confirm = () => app.request.post('/verify').send({ type: 'email_change', token_hash });
+    const answers = await Promise.all(Array.from({ length: 60 }, confirm));
+    expect(answers.filter(({ status }) => status === 200).map(({ body }) => body.code)).toEqual(['200']);
+    expect(await usersOf(email)).toEqual([]);
+    expect(await usersOf(ann.email)).toMatchObject([{ email_change: email, email_change_confirm_status: 1 }]);
   });
 });
 

@@ -12,6 +12,7 @@ import { passwordRules, refuseUnfit } from '../passwords/strength.ts';
 import { endSessions } from '../sessions/sessions.ts';
 import { emailAddress, phoneNumber } from './address.ts';
 import { requestEmailChange } from './email-change.ts';
+import { endFlows } from './flow-state.sql.ts';
 import { emailIdentityData, phoneIdentityData } from './identity-data.ts';
 import { refuseOvergrown } from './metadata-size.ts';
 import { spendNonce } from './nonce.ts';
@@ -165,6 +166,7 @@ async function change(
   if (password) {
     await endSessions(tx, id, { except: session_id });
     await clearOneTimeTokens(tx, id);
+    await endFlows(tx, { user_id: id });
   }
   const { email, phone } = othersThan(before, asked);
   const emailAtOnce = email && before.is_anonymous && settings.mailer_autoconfirm ? email : undefined;

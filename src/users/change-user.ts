@@ -9,6 +9,7 @@ import { endSessions } from '../sessions/sessions.ts';
 import { emailAddress, phoneNumber } from './address.ts';
 import { bannedUntil } from './ban-duration.ts';
 import { type AdministeredUser, type Administration, namesIn, roleOf } from './create-user.ts';
+import { endFlows } from './flow-state.sql.ts';
 import { emailIdentityData, phoneIdentityData } from './identity-data.ts';
 import { refuseOvergrown } from './metadata-size.ts';
 import { refuseOvertaken, refuseTaken } from './taken.ts';
@@ -82,7 +83,10 @@ export async function changeUser(
     }
     if (encrypted_password) await endSessions(tx, id);
     const isOtherAddress = (email && email !== before.email) || (phone && phone !== before.phone);
-    if (encrypted_password || isOtherAddress || confirmsEmail || confirmsPhone) await clearOneTimeTokens(tx, id);
+    if (encrypted_password || isOtherAddress || confirmsEmail || confirmsPhone) {
+      await clearOneTimeTokens(tx, id);
+      await endFlows(tx, { user_id: id });
+    }
 
     const [after] = await findUser(tx, { id });
     if (!after) throw new Error('who is locked is there');

@@ -55,6 +55,23 @@ export const findFlow = statement<{ auth_code: string }, IssuedFlow>(
      and code_challenge is not null and created_at is not null`,
 );
 
+/** Takes back what a user's links have led to and nobody has exchanged yet. */
+export const endFlows = statement<{ user_id: string }, never>(
+  'end_flows',
+  sql`delete from auth.flow_state where user_id = ${arg('user_id')}::uuid`,
+);
+
+/** Removes flows that nobody can finish any more: the links of their mails are dead, and their codes too. */
+export const deleteOldFlows = statement<{ begun_before: string }, never>(
+  'delete_old_flows',
+  sql`
+  delete from auth.flow_state
+   where id in (select id from auth.flow_state
+                 where created_at < ${arg('begun_before')}::timestamptz
+                 limit 10000
+                   for update skip locked)`,
+);
+
 /** Uses a flow up. A row for whoever comes first. */
 export const deleteFlow = statement<{ id: string }, { id: string }>(
   'delete_flow',

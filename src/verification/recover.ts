@@ -26,7 +26,7 @@ export interface MailRequest {
 }
 
 /** Far longer than what a mail costs beyond none. */
-export const MAIL_STEP_MS = 50;
+export const MAIL_STEP_MS = 100;
 
 /**
  * Sends whoever has the address a link to sign in by and set a new password. Of an address that nobody has the answer is the

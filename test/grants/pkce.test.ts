@@ -1,8 +1,9 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { deleteOldFlows } from '../../src/users/flow-state.sql.ts';
 import { auditRowsOf, startApp } from '../harness/app.ts';
 import { atOnce } from '../harness/at-once.ts';
-import { addPerson, addSignedInPerson, bearer, claimsOf, type Person } from '../harness/people.ts';
+import { addPerson, addSignedInPerson, bearer, claimsOf, type Person, serviceKey } from '../harness/people.ts';
 
 const app = await startApp({
   env: {
@@ -130,6 +131,40 @@ describe('the code of a link and the verifier of its request', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(49).fill(404)]);
     expect(await sessionsOf(ann.id)).toHaveLength(1);
   });
+});
+
+// CVE class 33: what was handed out dies with what it was handed out for.
+describe('a code that nobody has exchanged yet is worth nothing', () => {
+  test('after its user set another password', async () => {
+    const ann = await addSignedInPerson(app);
+    const { auth_code, verifier } = await signInLink(ann);
+    await request.put('/user').set(bearer(ann.access_token)).send({ password: 'another staple entirely' });
+    expect((await exchange(auth_code, verifier)).body.error_code).toBe('flow_state_not_found');
+  });
+
+  test.each([{ password: 'another staple entirely' }, { email: 'elsewhere@example.com' }])(
+    'after an administrator changed %o',
+    async (change) => {
+      const ann = await addPerson(app);
+      const { auth_code, verifier } = await signInLink(ann);
+      const changed = await request
+        .put(`/admin/users/${ann.id}`)
+        .set(bearer(serviceKey(app)))
+        .send(change);
+      expect(changed.status).toBe(200);
+      expect((await exchange(auth_code, verifier)).body.error_code).toBe('flow_state_not_found');
+    },
+  );
+});
+
+test('flows that nobody can finish are removed, others stay', async () => {
+  const [ann, bob] = [await addPerson(app), await addPerson(app)];
+  await signInLink(ann);
+  clock.advance(3600);
+  await signInLink(bob);
+  const begun_before = new Date(clock.now().getTime() - 1800_000).toISOString();
+  await deleteOldFlows(app.gatehouse.db, { begun_before });
+  expect([(await flowsOf(ann.id)).length, (await flowsOf(bob.id)).length]).toEqual([0, 1]);
 });
 
 // Whoever reads the database has the code, and is a request ahead of whoever waits for the mail.
