@@ -34,10 +34,13 @@ export function factorOf(user: UserRow, factor_id: string): Factor {
   return factor;
 }
 
+/** GoTrue takes any, and fails where PostgreSQL's index has no room for it. */
+const NAME_MAX_LENGTH = 255;
+
 /**
  * Renames a factor, or gives a phone another number. On record as `factor_updated`, changed or not.
  *
- * @throws AuthError `validation_failed` for what is no number; `mfa_factor_name_conflict`, `phone_exists` where another
+ * @throws AuthError `validation_failed` for what is no number or a name too long; `mfa_factor_name_conflict`, `phone_exists` where another
  *   factor of the user has the name or the number; `mfa_factor_not_found` where it was removed meanwhile
  */
 export async function changeFactor(
@@ -48,6 +51,11 @@ export async function changeFactor(
   { actor, occasion }: Administration,
 ): Promise<Factor> {
   const friendly_name = change.friendly_name || undefined;
+  if (friendly_name && [...friendly_name].length > NAME_MAX_LENGTH) {
+    throw new AuthError('validation_failed', {
+      message: `friendly_name is too long (max ${NAME_MAX_LENGTH} characters)`,
+    });
+  }
   const phone = change.phone && factor_type === 'phone' ? phoneNumber(change.phone) : undefined;
   return inTransaction(db, async (tx) => {
     await lockUser(tx, { id: user_id });

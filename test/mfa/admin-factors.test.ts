@@ -1,5 +1,5 @@
 /** Second factors and passkeys in the hands of an administrator (contract §9.6). The recordings need enrolling to play. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
@@ -150,6 +150,18 @@ describe('PUT /admin/users/{user_id}/factors/{factor_id}', () => {
     expect((await change(id, { phone: '+1 555 000 2222' })).body.phone).toBe('15550002222');
     const refused = await change(id, { phone: 'nonsense' });
     expect([refused.status, refused.body.error_code]).toEqual([400, 'validation_failed']);
+  });
+
+  // PostgreSQL indexes it, and has no room for more than 2,704 bytes.
+  it.each([
+    ['more than 255 characters', 'x'.repeat(256)],
+    ['a NUL', 'a\0b'],
+    ['what no index has room for', randomBytes(4000).toString('hex')],
+  ])('refuses a name of %s', async (_, friendly_name) => {
+    const id = await addFactor();
+    const { status, body } = await change(id, { friendly_name });
+    expect([status, body.error_code]).toEqual([400, 'validation_failed']);
+    expect((await change(id, { friendly_name: '🔑'.repeat(255) })).status).toBe(200);
   });
 
   it('refuses a name and a number that another factor of the user has', async () => {
