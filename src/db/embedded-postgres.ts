@@ -40,6 +40,8 @@ import { pathToFileURL } from 'node:url';
 const SUPERUSER = 'gatehouse_superuser';
 const POLL_MS = 25;
 const START_TIMEOUT_MS = 60_000;
+/** Longer than initdb takes anywhere. */
+const UNFINISHED_MS = 10 * 60_000;
 const STOP_TIMEOUT_MS = 20_000;
 
 export interface EmbeddedPostgresOptions {
@@ -286,7 +288,7 @@ async function initialise(
   child.stderr?.on('data', (chunk: Buffer) => said.push(chunk));
   const [code] = await once(child, 'close');
   if (code !== 0) {
-    await removeUnfinished(directory);
+    await rm(partial, { recursive: true, force: true });
     const reason = Buffer.concat(said).toString().trim().split('\n')[0];
     throw new EmbeddedPostgresError(`PostgreSQL could not make its data directory in ${directory}: ${reason}.`);
   }
@@ -299,9 +301,13 @@ async function initialise(
   }
 }
 
+/** What first starts left that were killed. One that is at work right now, or was a moment ago, is another's to finish. */
 async function removeUnfinished(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (name.startsWith('data.partial-')) await rm(join(directory, name), { recursive: true, force: true });
+    if (!name.startsWith('data.partial-')) continue;
+    const partial = join(directory, name);
+    const { mtimeMs = Date.now() } = (await stat(partial).catch(() => undefined)) ?? {};
+    if (Date.now() - mtimeMs > UNFINISHED_MS) await rm(partial, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +31,8 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const parent of parents.splice(0)) await kill(parent, 'SIGTERM');
   for (const server of running.splice(0)) await server.stop();
-  await rm(directory, { recursive: true, force: true });
+  // A server whose parent was ended is still writing its last files.
+  await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 });
 
 it.each([
@@ -105,6 +107,16 @@ it('two first starts on one directory make one cluster: the other is told that i
   const both = await Promise.allSettled([1, 2].map(() => start({ directory: join(directory, 'new') })));
   const refused = both.filter((one) => one.status === 'rejected');
   expect(refused.map(({ reason }) => reason.name)).toEqual(['EmbeddedPostgresError']);
+});
+
+it('what first starts left that were killed is removed, what another one is making is not', async () => {
+  const [left, making] = ['left', 'making'].map((name) => join(directory, `data.partial-${name}`)) as [string, string];
+  await mkdir(left);
+  await mkdir(making);
+  const anHourAgo = new Date(Date.now() - 3_600_000);
+  await utimes(left, anHourAgo, anHourAgo);
+  await start();
+  expect([existsSync(left), existsSync(making)]).toEqual([false, true]);
 });
 
 it('works below a directory that other accounts cannot enter', async () => {
