@@ -1,5 +1,5 @@
 /** Ids of events: UUIDv7, in the order in which this process made them. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 const COUNTER_MAX = 0xfff;
 
@@ -24,9 +24,8 @@ export function nextEventId(): string {
     lastMilliseconds++;
     counter = 0;
   }
-  const random = randomBytes(8);
-  random.writeUInt8((random.readUInt8(0) & 0x3f) | 0x80, 0);
   const time = lastMilliseconds.toString(16).padStart(12, '0');
-  const tail = random.toString('hex');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${tail.slice(0, 4)}-${tail.slice(4)}`;
+  // The last 64 bits of a version 4, variant and 62 random ones, are those of a version 7; node makes them in store.
+  const tail = randomUUID().slice(19);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${tail}`;
 }

@@ -1,5 +1,5 @@
 /** The form of refresh tokens (contract §4.3): what is one, what only looks like one. */
-import { createHash, createSecretKey } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { isSignedBy, readRefreshToken, refreshTokenKey, writeRefreshToken } from '../../src/sessions/refresh-token.ts';
@@ -16,6 +16,14 @@ it('is laid out byte for byte as GoTrue reads it', () => {
   const checksum = createHash('sha256').update(bytes.subarray(0, -4)).digest().subarray(0, 4);
   expect(bytes.subarray(-4)).toEqual(checksum);
   expect(writeRefreshToken(SESSION, 0, key)).toMatch(/^[\w-]{51}$/);
+});
+
+it('has the key that HKDF-Expand makes of the server’s secret (RFC 5869 §2.3)', () => {
+  const expected = createHmac('sha256', SECRET)
+    .update(`gatehouse refresh token ${SESSION}`)
+    .update(Buffer.from([1]))
+    .digest();
+  expect(key).toEqual(expected);
 });
 
 it('reads back what was written, for any session and number', () => {
