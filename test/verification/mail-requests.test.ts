@@ -376,6 +376,21 @@ describe('who has an account is told to nobody', () => {
   });
 });
 
+// CVE classes 12, 13 and 45.
+test.each<[string, Record<string, string>, string]>([
+  ['a forged Host', { Host: 'evil.example' }, `${PORTAL}/in`],
+  ['a forged X-Forwarded-Host', { 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'ftp' }, `${PORTAL}/in`],
+  ['another redirect_to', { redirect_to: 'https://evil.example/in' }, PORTAL],
+  ['a page that is not the portal', { redirect_to: 'not a url', Referer: 'https://evil.example/' }, PORTAL],
+])('a link leads to this service and from here to the portal: %s', async (_what, headers, redirect_to) => {
+  const ann = await addPerson(app);
+  await ask('recover', { email: ann.email }).set(headers);
+  const link = new URL((await mailbox.next(ann.email)).links[0] ?? '');
+  expect(link.host).not.toContain('evil');
+  expect(link.pathname).toBe('/verify');
+  expect(link.searchParams.get('redirect_to')).toBe(redirect_to);
+});
+
 describe('what is refused changes nothing and is on record', () => {
   const email = 'ann@example.com';
   const half = { code_challenge: 'x'.repeat(43) };
