@@ -71,8 +71,8 @@ export interface Scenario {
 /** A difference that is wanted. The recordings' own runner takes the file with `--allow`. */
 export interface Difference {
   scenario: string;
-  /** From 0. */
-  step: number;
+  /** From 0; absent where it is every step. */
+  step?: number;
   /** The beginning of the path of what differs: `body.message`. */
   path: string;
   reason: string;
