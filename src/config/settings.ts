@@ -394,9 +394,9 @@ const passwords = {
   ),
   hash_queue_budget: setting(
     duration(0.01, MINUTE),
-    1,
+    3,
     'How long a sign-in may be expected to wait for its hash. Beyond it new ones are refused with 503 and `Retry-After`, so that a flood of them costs only itself. From 10ms to 1m.',
-    { ours, example: '1s' },
+    { ours, example: '3s' },
   ),
 };
 
