@@ -1,0 +1,288 @@
+/** The lines of the table: what is measured, against what, and how much of that is asked for. */
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { createSupabaseSource } from '../test/harness/supabase-source.ts';
+import type { Job, Outcome } from './load.ts';
+import { type Account, type Rig, startProcess } from './rig.ts';
+
+export interface Line {
+  name: string;
+  /** What the ceiling is, for the table and in a sentence. */
+  ceiling: string;
+  explained: string;
+  /** The least ratio of ours to the ceiling that is asked for. */
+  target: number;
+  /** How often per second. Each takes about `seconds`. */
+  measureCeiling(seconds: number): Promise<number>;
+  measureOurs(seconds: number): Promise<number>;
+}
+
+export type Drive = (job: Job) => Promise<Outcome>;
+
+/** Connections of the load. More than gatehouse has to PostgreSQL, so that it is never without work. */
+const CONNECTIONS = 32;
+/** Of sign-ins: enough that a hash always waits, and none for long. */
+const SIGN_IN_CONNECTIONS = 8;
+/** Each round of refreshes loses one chain per connection. */
+const CHAINS_PER_CONNECTION = 8;
+const PROBE_SECONDS = 1;
+
+const JSON_BODY = { 'content-type': 'application/json' };
+
+/** A process that sends load and answers with what came of it; refuses answers that were not expected. */
+export function startDriver(resources: AsyncDisposableStack): Drive {
+  const driver = startProcess(resources, 'load.ts');
+  return async (job) => {
+    driver.send(job);
+    const [outcome] = (await once(driver, 'message')) as [Outcome];
+    if (outcome.failed > 0) throw new Error(`${outcome.failed} requests to ${job.url} were refused or not answered`);
+    return outcome;
+  };
+}
+
+export async function signInLine({ url, accounts }: Rig, drive: Drive): Promise<Line> {
+  const best = await bestArgon2();
+  return {
+    name: 'sign-ins',
+    ceiling: `bare argon2id, ${best.concurrency} at once`,
+    explained: `argon2id verifications of our cost by ${best.engine}, ${best.concurrency} at once, in a process that does nothing else`,
+    target: 0.85,
+    measureCeiling: (seconds) => argon2PerSecond(best, seconds),
+    measureOurs: async (seconds) => {
+      const load = { kind: 'repeated', requests: accounts.map(signInRequest) } as const;
+      return (await drive({ url, connections: SIGN_IN_CONNECTIONS, seconds, load })).perSecond;
+    },
+  };
+}
+
+interface Argon2Choice {
+  engine: string;
+  concurrency: number;
+}
+
+/** The faster package at the number of threads that suits this machine best: tried, not assumed. */
+async function bestArgon2(): Promise<Argon2Choice> {
+  const cores = availableParallelism();
+  let best = { engine: 'argon2', concurrency: 1, perSecond: 0 };
+  for (const engine of ['@node-rs/argon2', 'argon2']) {
+    for (const concurrency of new Set([Math.max(1, cores - 1), cores, cores + 1, 2 * cores])) {
+      const perSecond = await argon2PerSecond({ engine, concurrency }, PROBE_SECONDS).catch(() => 0);
+      if (perSecond > best.perSecond) best = { engine, concurrency, perSecond };
+    }
+  }
+  return best;
+}
+
+async function argon2PerSecond({ engine, concurrency }: Argon2Choice, seconds: number): Promise<number> {
+  await using resources = new AsyncDisposableStack();
+  const child = startProcess(resources, 'bare-argon2.ts', [engine, String(concurrency), String(seconds)], {
+    env: { ...process.env, UV_THREADPOOL_SIZE: String(Math.max(4, concurrency)) },
+    // An engine that is not installed says so at length.
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`${engine} does not run here`);
+  });
+  const [{ perSecond }] = (await Promise.race([once(child, 'message'), ended])) as [{ perSecond: number }];
+  ended.catch(() => {});
+  return perSecond;
+}
+
+export interface Tokens {
+  access_token: string;
+  refresh_token: string;
+}
+
+export async function refreshLine(rig: Rig, drive: Drive, signedIn: readonly Tokens[]): Promise<Line> {
+  let ours = signedIn.map(({ refresh_token }) => refresh_token);
+  // Rows of their own: what is changed for the ceiling is no session that is refreshed.
+  let bare = (await signInAll(rig, CHAINS_PER_CONNECTION * CONNECTIONS)).map(({ access_token }) =>
+    sessionOf(access_token),
+  );
+  return {
+    name: 'refreshes',
+    ceiling: 'Express + one update',
+    explained: 'a bare Express route that runs one named prepared update of one row of auth.sessions; no audit row',
+    target: 0.55,
+    async measureCeiling(seconds) {
+      const load = { kind: 'chained', path: '/sessions/{}', words: bare, member: 'id' } as const;
+      const { perSecond } = await drive({ url: rig.bareUrl, connections: CONNECTIONS, seconds, load });
+      bare = [...bare];
+      return perSecond;
+    },
+    async measureOurs(seconds) {
+      const least = CHAINS_PER_CONNECTION * CONNECTIONS;
+      if (ours.length < least) {
+        ours = [...ours, ...(await signInAll(rig, least)).map(({ refresh_token }) => refresh_token)];
+      }
+      const load = {
+        kind: 'chained',
+        path: '/token?grant_type=refresh_token',
+        body: '{"refresh_token":"{}"}',
+        words: ours,
+        member: 'refresh_token',
+      } as const;
+      const { perSecond, words } = await drive({ url: rig.url, connections: CONNECTIONS, seconds, load });
+      ours = words;
+      return perSecond;
+    },
+  };
+}
+
+export function userLine({ url, bareUrl, accounts }: Rig, drive: Drive, signedIn: readonly Tokens[]): Line {
+  const ours = signedIn.map(({ access_token }) => ({
+    method: 'GET' as const,
+    path: '/user',
+    headers: { authorization: `Bearer ${access_token}` },
+  }));
+  const bare = accounts.map(({ id }) => ({ method: 'GET' as const, path: `/users/${id}` }));
+  const measure = async (url: string, requests: typeof bare | typeof ours, seconds: number) => {
+    const load = { kind: 'repeated', requests } as const;
+    return (await drive({ url, connections: CONNECTIONS, seconds, load })).perSecond;
+  };
+  return {
+    name: 'GET /user',
+    ceiling: 'Express + one select',
+    explained: 'a bare Express route that runs one named prepared select of that user; no token, no session',
+    target: 0.6,
+    measureCeiling: (seconds) => measure(bareUrl, bare, seconds),
+    measureOurs: (seconds) => measure(url, ours, seconds),
+  };
+}
+
+export async function importLine(rig: Rig, resources: AsyncDisposableStack, users: number): Promise<Line> {
+  const source = await createSupabaseSource(rig.adminUrl, { users, portal: false });
+  resources.defer(source.drop);
+  /** Into an empty database, from the start of the process to its end. */
+  const measure = async (script: string, argsFor: (target: string) => string[]) => {
+    const target = await rig.freshDatabase();
+    await using process_ = new AsyncDisposableStack();
+    process_.defer(target.drop);
+    const began = performance.now();
+    const child = startProcess(process_, script, argsFor(target.url), {
+      env: { ...process.env, SOURCE_URL: source.url, TARGET_URL: target.url },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`${script} ended with exit code ${code}`);
+    return users / ((performance.now() - began) / 1000);
+  };
+  return {
+    name: 'users imported',
+    ceiling: 'bare COPY | COPY',
+    explained: `the same rows of the same ${users.toLocaleString('en-US')} users from COPY into COPY, the same indexes, foreign keys off; nothing counted, remembered or proven`,
+    target: 0.6,
+    measureCeiling: () => measure('bare-copy.ts', () => []),
+    measureOurs: () =>
+      measure(fileURLToPath(new URL('../src/cli.ts', import.meta.url)), (target) => [
+        ...['migrate', 'users', '--from', source.url],
+        ...['--to', target, '--apply'],
+      ]),
+  };
+}
+
+/** What is told beside the table: it has no ceiling. */
+export async function measureBeside(
+  { url, auditor, client, bcryptAccount, accounts }: Rig,
+  drive: Drive,
+  signedIn: readonly Tokens[],
+  { seconds, refusals }: { seconds: number; refusals: number },
+): Promise<string[]> {
+  const [reader] = await signInEach(url, [auditor]);
+  const authorization = `Bearer ${reader?.access_token}`;
+  const requests = [{ method: 'GET', path: '/audit/events?limit=50', headers: { authorization } } as const];
+  const audit = await drive({
+    url,
+    connections: 1,
+    seconds,
+    load: { kind: 'repeated', requests },
+  });
+  const credentials = Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64');
+  const introspections = signedIn.map(({ access_token }) => ({
+    method: 'POST' as const,
+    path: '/introspect',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: `Basic ${credentials}` },
+    body: `token=${access_token}`,
+  }));
+  const introspection = await drive({
+    url,
+    connections: CONNECTIONS,
+    seconds,
+    load: { kind: 'repeated', requests: introspections },
+  });
+
+  // In turns, so that what else the machine does meets all three alike.
+  const kinds = {
+    'unknown address': [] as number[],
+    'wrong, argon2id': [] as number[],
+    'wrong, bcrypt': [] as number[],
+  };
+  for (let n = 0; n < refusals; n++) {
+    const password = `wrong-${n}`;
+    const [account = bcryptAccount] = accounts.slice(n, n + 1);
+    kinds['unknown address'].push(await timeRefusal(url, { email: `nobody-${n}@people.example`, password }));
+    kinds['wrong, argon2id'].push(await timeRefusal(url, { email: account.email, password }));
+    kinds['wrong, bcrypt'].push(await timeRefusal(url, { email: bcryptAccount.email, password }));
+  }
+  const times = Object.entries(kinds).map(([kind, ms]) => `${kind} ${Math.round(median(ms))} ms`);
+  return [
+    `audit query        50 newest events of some ten thousand: ${audit.medianMs} ms (median), one reader, each reading on record`,
+    `introspection      ${Math.round(introspection.perSecond).toLocaleString('en-US')} tokens/s, ${introspection.medianMs} ms (median), client, token, session and audit row in one statement`,
+    `refused sign-ins   alike in time (medians of ${refusals}): ${times.join(', ')}`,
+  ];
+}
+
+async function timeRefusal(url: string, body: { email: string; password: string }): Promise<number> {
+  const began = performance.now();
+  const response = await fetch(`${url}/token?grant_type=password`, {
+    method: 'POST',
+    headers: JSON_BODY,
+    body: JSON.stringify(body),
+  });
+  await response.arrayBuffer();
+  if (response.status !== 400) throw new Error(`a wrong password was answered with ${response.status}`);
+  return performance.now() - began;
+}
+
+/** So many sessions, over all accounts in turn. */
+export function signInAll({ url, accounts }: Rig, count: number): Promise<Tokens[]> {
+  return signInEach(
+    url,
+    Array.from({ length: count }, (_, n) => accounts[n % accounts.length] as Account),
+  );
+}
+
+async function signInEach(url: string, accounts: readonly Account[]): Promise<Tokens[]> {
+  const waiting = accounts.map(signInRequest);
+  const tokens: Tokens[] = [];
+  await Promise.all(
+    Array.from({ length: SIGN_IN_CONNECTIONS }, async () => {
+      for (let request = waiting.pop(); request; request = waiting.pop()) {
+        const response = await fetch(url + request.path, request);
+        if (!response.ok) throw new Error(`signing in: ${response.status} ${await response.text()}`);
+        tokens.push((await response.json()) as Tokens);
+      }
+    }),
+  );
+  return tokens;
+}
+
+function signInRequest({ email, password }: Account) {
+  return {
+    method: 'POST' as const,
+    path: '/token?grant_type=password',
+    headers: JSON_BODY,
+    body: JSON.stringify({ email, password }),
+  };
+}
+
+function sessionOf(access_token: string): string {
+  return JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString()).session_id;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle) - 1] ?? 0)) / 2;
+}
