@@ -1,18 +1,17 @@
 /** What a process says: log lines, and before them, to somebody who reads along, a screen. */
-import pino from 'pino';
-import { createLog, type Log } from '../http/log.ts';
+import { createLog, type Log, standardOutput } from '../http/log.ts';
 import { exitCodes, failureOf } from './start-failure.ts';
 
 export interface Output {
   log: Log;
   screen(text: string): void;
-  /** Writes the lines that were held back, and from then on each at once. */
+  /** Writes the lines that were held back, and holds back no more. */
   release(): void;
 }
 
 /** Lines of the log are held back where a screen is to be read first. */
 export function createOutput(level: string, { held: holds }: { held: boolean }): Output {
-  const destination = pino.destination({ sync: false });
+  const destination = standardOutput();
   let held: string[] | undefined = holds ? [] : undefined;
   const write = (line: string) => (held ? held.push(line) : destination.write(line));
   return {
