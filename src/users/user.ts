@@ -1,7 +1,7 @@
 /** A user as the rooms see one and as the wire shows one (contract §2.1). */
 import type { Actor } from '../audit/events.ts';
 
-/** An identity as selected by `userColumns`: already in the wire's names, its times as PostgreSQL's JSON spells them. */
+/** An identity as selected by `userColumns`: already in the wire's names and order. */
 export interface Identity {
   identity_id: string;
   /** `provider_id`; for email and phone identities the user's id. */
@@ -15,7 +15,7 @@ export interface Identity {
   email?: string | null;
 }
 
-/** A factor as selected by `userColumns`, its times as PostgreSQL's JSON spells them. */
+/** A factor as selected by `userColumns`. */
 export interface Factor {
   id: string;
   created_at: string;
@@ -117,8 +117,8 @@ export function userJson(row: UserRow): User {
     last_sign_in_at: present(row.last_sign_in_at),
     app_metadata: row.raw_app_meta_data,
     user_metadata: row.raw_user_meta_data,
-    factors: row.factors.length > 0 ? factorsJson(row) : undefined,
-    identities: inOrderMade(row.identities).map(identityJson),
+    factors: row.factors.length > 0 ? row.factors.map(factorJson) : undefined,
+    identities: row.identities.map(identityJson),
     created_at: row.created_at,
     updated_at: row.updated_at,
     banned_until: present(row.banned_until),
@@ -152,19 +152,9 @@ function present(value: string | null): string | undefined {
   return value === null || value === '' ? undefined : value;
 }
 
-export function factorsJson({ factors }: Pick<UserRow, 'factors'>): Factor[] {
-  return inOrderMade(factors).map(factorJson);
-}
-
 /** A name that is empty is left out. */
 export function factorJson({ friendly_name, ...factor }: Factor): Factor {
-  return {
-    ...factor,
-    ...(friendly_name && { friendly_name }),
-    created_at: rfc3339(factor.created_at),
-    updated_at: rfc3339(factor.updated_at),
-    last_challenged_at: rfc3339(factor.last_challenged_at),
-  } as Factor;
+  return friendly_name ? { ...factor, friendly_name } : factor;
 }
 
 function identityJson(identity: Identity): Identity {
@@ -174,33 +164,11 @@ function identityJson(identity: Identity): Identity {
     user_id: identity.user_id,
     identity_data: Object.keys(identity.identity_data ?? {}).length > 0 ? identity.identity_data : undefined,
     provider: identity.provider,
-    last_sign_in_at: rfc3339(identity.last_sign_in_at) ?? undefined,
-    created_at: rfc3339(identity.created_at),
-    updated_at: rfc3339(identity.updated_at),
+    last_sign_in_at: identity.last_sign_in_at ?? undefined,
+    created_at: identity.created_at,
+    updated_at: identity.updated_at,
     email: identity.email ?? undefined,
   } as Identity;
-}
-
-interface Made {
-  created_at: string | null;
-  provider?: string;
-}
-
-function inOrderMade<Row extends Made>(rows: readonly Row[]): readonly Row[] {
-  return rows.length > 1
-    ? rows.toSorted((a, b) => compare(a.created_at, b.created_at) || compare(a.provider, b.provider))
-    : rows;
-}
-
-/** What is not known comes last, as in PostgreSQL. */
-function compare(a: string | null = null, b: string | null = null): number {
-  if (a === b) return 0;
-  return a !== null && (b === null || a < b) ? -1 : 1;
-}
-
-/** With the Z of GoTrue, where PostgreSQL's JSON has an offset: connections are in UTC (db/pool.ts). */
-function rfc3339<Time extends string | null | undefined>(time: Time): Time {
-  return (typeof time === 'string' ? time.replace('+00:00', 'Z') : time) as Time;
 }
 
 /** The user as the one who acts, in the audit log's words. */
