@@ -12,7 +12,9 @@ import { setTimeout } from 'node:timers/promises';
  * @param began of `performance.now()`
  */
 export async function evenOut(began: number, step_ms: number, signal?: AbortSignal): Promise<void> {
-  const taken = performance.now() - began;
-  const held = Math.ceil(taken / step_ms) * step_ms - taken;
-  await setTimeout(held, undefined, signal && { signal }).catch(() => {});
+  const due = began + Math.ceil((performance.now() - began) / step_ms) * step_ms;
+  // Timers count whole milliseconds and may fire within the one before.
+  for (let left = due - performance.now(); left > 0 && !signal?.aborted; left = due - performance.now()) {
+    await setTimeout(Math.ceil(left), undefined, signal && { signal }).catch(() => {});
+  }
 }
