@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import pg from 'pg';
 
-/** Moves a session on, as a refresh does, without asking whether it may. */
+/** Moves a session on, as a refresh does, without asking whether it may. Which one says a JSON body, as there. */
 const rotateSession = {
   name: 'rotate_session',
   text: `update auth.sessions
@@ -29,8 +29,8 @@ const findUser = {
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: Number(process.env.POOL_SIZE) });
 const app = express();
-app.post('/sessions/:id', async (req, res) => {
-  const { rows } = await pool.query({ ...rotateSession, values: [req.params.id] });
+app.post('/sessions', express.json(), async (req, res) => {
+  const { rows } = await pool.query({ ...rotateSession, values: [req.body.id] });
   res.json(rows[0]);
 });
 app.get('/users/:id', async (req, res) => {

@@ -106,7 +106,7 @@ export async function refreshLine(rig: Rig, drive: Drive, signedIn: readonly Tok
     explained: 'a bare Express route that runs one named prepared update of one row of auth.sessions; no audit row',
     target: 0.55,
     async measureCeiling(seconds) {
-      const load = { kind: 'chained', path: '/sessions/{}', words: bare, member: 'id' } as const;
+      const load = { kind: 'chained', path: '/sessions', body: '{"id":"{}"}', words: bare, member: 'id' } as const;
       const { perSecond } = await drive({ url: rig.bareUrl, connections: CONNECTIONS, seconds, load });
       bare = [...bare];
       return perSecond;

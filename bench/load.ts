@@ -11,13 +11,13 @@ export interface Repeated {
 }
 
 /**
- * Requests of which each needs a word from the answer before: `{}` in the path or body. The links are dealt out over the
+ * Requests of which each needs a word from the answer before: `{}` in the body. The links are dealt out over the
  * connections, and each connection goes on with one after the other.
  */
 export interface Chained {
   kind: 'chained';
   path: string;
-  body?: string;
+  body: string;
   /** The first words, one per chain. A chain is sent in one round, and the next round is given its last word. */
   words: string[];
   /** The member of the answer whose text is the next word. */
@@ -71,11 +71,7 @@ function link(client: Client, { path, body, member }: Chained, chains: { word: s
   function prepare(): void {
     const chain = chains[turn];
     if (chain?.word === undefined) throw new Error('there are more connections than chains');
-    const { word } = chain;
-    const request = { method: 'POST', path: path.replace('{}', word) } as const;
-    client.setRequests([
-      body === undefined ? request : { ...request, headers: JSON_BODY, body: body.replace('{}', word) },
-    ]);
+    client.setRequests([{ method: 'POST', path, headers: JSON_BODY, body: body.replace('{}', chain.word) }]);
     // Until the answer is there nobody knows whether it was used.
     chain.word = undefined;
   }

@@ -152,6 +152,28 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(impatience);
 }
 
+/** With few rows PostgreSQL would read whole tables, which no portal's database does. */
+const CROWD_SIZE = 20_000;
+const CROWD = `
+  with person as (
+    insert into auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, created_at,
+                            updated_at, last_sign_in_at, raw_app_meta_data, raw_user_meta_data, confirmation_token,
+                            recovery_token, email_change_token_new, email_change)
+    select '00000000-0000-0000-0000-000000000000', gen_random_uuid(), 'authenticated', 'authenticated',
+           'crowd-' || n || '@people.example', $2, now(), now(), now(), now(),
+           '{"provider": "email", "providers": ["email"]}', '{"full_name": "One of many"}', '', '', '', ''
+      from generate_series(1, $1::int) as n
+    returning id, email),
+  identity as (
+    insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
+    select id, id, jsonb_build_object('sub', id, 'email', email), 'email', now(), now(), now() from person),
+  session as (
+    insert into auth.sessions (id, user_id, created_at, updated_at, aal, refresh_token_counter)
+    select gen_random_uuid(), id, now(), now(), 'aal1', 0 from person
+    returning id)
+  insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, authentication_method)
+  select gen_random_uuid(), id, now(), now(), 'password' from session`;
+
 /** Rows as they are after sign-up and confirmation, each hash made of its own salt at the cost that gatehouse serves with. */
 async function populate(url: string, count: number) {
   const passwords = await createPasswords({ concurrency: availableParallelism(), refusal_floor_ms: 0 });
@@ -197,6 +219,7 @@ async function populate(url: string, count: number) {
        select id, id, raw_user_meta_data, 'email', now(), now(), now() from person`,
       [0, 1, 2].map((column) => rows.map((row) => row[column])),
     );
+    await pool.query(CROWD, [CROWD_SIZE, rows[0]?.[2]]);
     await pool.query(`insert into gatehouse.role_grants (user_id, role, granted_at) values ($1, 'auditor', now())`, [
       auditor.id,
     ]);
