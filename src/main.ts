@@ -43,7 +43,7 @@ try {
   // What breaks because we are ending anyway is not worth a word.
   if (!signals.wasRequested) exitCode = complain(error, output?.log);
 }
-output?.log.flush();
+await output?.log.finish();
 process.exit(exitCode);
 
 /** Resolves when a signal has ended it and nothing runs any more. */

@@ -315,12 +315,29 @@ describe('ends', () => {
     await request.letGo();
   });
 
-  it('not because nobody reads what it says', async () => {
+  it('although nobody reads what it says, said before or in the end', async () => {
     const service = await started();
     service.stopReading();
     for (let count = 0; count < 5; count++) expect((await fetch(`${service.url}/livez`)).status).toBe(200);
     service.kill('SIGTERM');
     expect((await service.ended).code).toBe(0);
+  });
+
+  it('although nobody reads its last lines', async () => {
+    const service = await started();
+    service.stopReading();
+    service.kill('SIGTERM');
+    expect((await service.ended).code).toBe(0);
+  });
+
+  it('although somebody holds its output and does not read', async () => {
+    const service = await started();
+    service.pauseReading();
+    // More lines than a pipe holds.
+    const ask = () => Promise.all(Array.from({ length: 100 }, () => fetch(`${service.url}/livez`)));
+    for (let count = 0; count < 20; count++) await ask();
+    service.kill('SIGTERM');
+    expect(await service.exited).toBe(0);
   });
 });
 

@@ -3,6 +3,7 @@
  * with a secret's name are blanked at any depth, values that look like a secret are cut out of any text, and messages
  * are constants that nothing is put into.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestHandler, Response } from 'express';
 import pino from 'pino';
 import { callerOf } from './caller.ts';
@@ -16,15 +17,19 @@ type Constant<Message extends string> = Record<never, never> extends Record<Mess
 type Write = <Message extends string>(fields: Record<string, unknown>, message: Constant<Message>) => void;
 
 export interface Log extends Record<Level, Write> {
-  /** Everything written so far has left. For the last lines of a process. */
-  flush: () => void;
+  /** Resolves when everything written has left, or when it cannot. For the last lines of a process: none may follow. */
+  finish: () => Promise<void>;
+}
+
+export interface Destination extends pino.DestinationStream {
+  finish?: () => Promise<void>;
 }
 
 export interface LogOptions {
   /** GoTrue's spellings: panic, fatal, error, warn, warning, info, debug, trace. */
   level: string;
   /** Standard output unless given. */
-  destination?: pino.DestinationStream & { flushSync?: () => void };
+  destination?: Destination;
 }
 
 const REDACTED = '[redacted]';
@@ -62,20 +67,34 @@ export function createLog({ level, destination = standardOutput() }: LogOptions)
     warn: writeAt('warn'),
     error: writeAt('error'),
     fatal: writeAt('fatal'),
-    flush: () => destination.flushSync?.(),
+    finish: async () => destination.finish?.(),
   };
 }
 
 /** Lines wait for so many bytes of them, or so long. */
 const WRITE_BYTES = 4096;
 const WRITE_AFTER_MS = 200;
+/** A reader that does not read keeps no process from ending for longer than this. */
+const FINISH_WITHIN_MS = 1000;
 
 /**
  * Standard output, a few lines at a time: to write each by itself costs a quarter of what this process does for a refresh.
- * Of a process that is killed, the last of them are lost; what must not be is in the audit log.
+ * Of a process that is killed, the last of them are lost; what must not be is in the audit log. That nobody reads, or that
+ * the disk is full, is no reason to stop serving.
  */
-export function standardOutput() {
-  return pino.destination({ sync: false, minLength: WRITE_BYTES, periodicFlush: WRITE_AFTER_MS });
+export function standardOutput(): Destination {
+  const stream = pino.destination({ sync: false, minLength: WRITE_BYTES, periodicFlush: WRITE_AFTER_MS });
+  const over = Promise.withResolvers<void>();
+  stream.on('close', over.resolve).on('error', over.resolve);
+  return {
+    write: (line) => stream.write(line),
+    async finish() {
+      stream.end();
+      await Promise.race([over.promise, delay(FINISH_WITHIN_MS)]);
+      // What is left by now would be tried for ever at the exit of the process.
+      stream.destroy();
+    },
+  };
 }
 
 function withoutSecrets(fields: Record<string, unknown>, depth: number): Record<string, unknown> {

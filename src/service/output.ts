@@ -15,7 +15,7 @@ export function createOutput(level: string, { held: holds }: { held: boolean }):
   let held: string[] | undefined = holds ? [] : undefined;
   const write = (line: string) => (held ? held.push(line) : destination.write(line));
   return {
-    log: createLog({ level, destination: { write, flushSync: () => destination.flushSync() } }),
+    log: createLog({ level, destination: { ...destination, write } }),
     screen: (text) => process.stdout.write(text),
     release() {
       for (const line of held ?? []) destination.write(line);
@@ -34,9 +34,9 @@ export function complain(error: unknown, log: Log | undefined): number {
 
 /** What nobody caught leaves a process in a state that nobody knows: it ends. */
 export function endOnFault(log: Log): void {
-  process.on('uncaughtException', (error) => {
+  process.on('uncaughtException', async (error) => {
     const exitCode = complain(error, log);
-    log.flush();
+    await log.finish();
     process.exit(exitCode);
   });
 }

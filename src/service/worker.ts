@@ -23,7 +23,7 @@ export async function serveAsWorker(env: NodeJS.ProcessEnv, version: string): Pr
     await stop.promise;
     await service.stop();
     await closeInTime(gatehouse);
-    log.flush();
+    await log.finish();
     process.exit(exitCodes.stopped);
   } catch (error) {
     const failure = failureOf(error) ?? { kind: 'fault' as const, message: `A worker cannot start: ${error}.` };

@@ -17,9 +17,13 @@ export interface Program {
   log(): Record<string, unknown>[];
   /** Closes our end of its standard output. */
   stopReading(): void;
+  /** Keeps our end of its standard output, and takes nothing out of it. */
+  pauseReading(): void;
   kill(signal: NodeJS.Signals): void;
   /** Resolves when it has ended and all it wrote is here. */
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Resolves to its exit code when the process is gone, whatever of its output is still on the way. */
+  exited: Promise<number | null>;
 }
 
 const running = new Set<ChildProcess>();
@@ -72,10 +76,11 @@ function start(file: string, args: string[], env: Record<string, string>, cwd = 
   child.stderr.setEncoding('utf8').on('data', (text) => {
     stderr += text;
   });
-  const ended = once(child, 'close').then(([code, signal]) => {
+  const exited = once(child, 'exit').then(([code]) => {
     running.delete(child);
-    return { code, signal };
+    return code;
   });
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }));
   if (child.pid === undefined) throw new Error(`${file} does not start`);
 
   return {
@@ -100,8 +105,10 @@ function start(file: string, args: string[], env: Record<string, string>, cwd = 
         void ended.then(({ code }) => reject(new Error(`${file} ended with ${code}, saying ${stdout}${stderr}`)));
       }),
     stopReading: () => child.stdout.destroy(),
+    pauseReading: () => child.stdout.pause(),
     kill: (signal) => child.kill(signal),
     ended,
+    exited,
   };
 }
 
