@@ -19,6 +19,8 @@ const rooms = [
   'passwords',
   'mail',
   'access-tokens',
+  'backup',
+  'portal',
   'migrate',
   'audit',
   'http',
