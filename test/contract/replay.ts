@@ -5,7 +5,17 @@ import type pg from 'pg';
 import type { Mailbox } from '../harness/mailbox.ts';
 import { mintJwt } from '../harness/people.ts';
 import { differencesBetween, normal, place, type Values } from './normal-form.ts';
-import type { Json, JsonObject, MailStep, MintStep, RequestStep, Scenario, SqlStep, Step } from './scenario.ts';
+import type {
+  Json,
+  JsonObject,
+  MailStep,
+  MintStep,
+  RequestStep,
+  Scenario,
+  SetStep,
+  SqlStep,
+  Step,
+} from './scenario.ts';
 
 /** Of every profile. */
 const JWT_SECRET = 'super-secret-jwt-token-with-at-least-32-characters-long';
@@ -98,6 +108,7 @@ async function play(step: Step, target: Playing, values: Values): Promise<JsonOb
   if ('sql' in step) return runSql(step, target, values);
   if ('mint' in step) return mint(step, values);
   if ('pkce' in step) return makePkce(values);
+  if ('set' in step) return setValues(step, values);
   throw new Error(`nobody knows how to play ${JSON.stringify(step)}`);
 }
 
@@ -248,6 +259,11 @@ function makePkce(values: Values): JsonObject {
   const verifier = randomBytes(40).toString('base64url');
   values.verifier = verifier;
   values.challenge = createHash('sha256').update(verifier).digest('base64url');
+  return {};
+}
+
+function setValues({ set }: SetStep, values: Values): JsonObject {
+  Object.assign(values, fill(set, values));
   return {};
 }
 

@@ -58,7 +58,12 @@ export interface PkceStep extends StepCommon {
   pkce: true;
 }
 
-export type Step = RequestStep | MailStep | SqlStep | MintStep | PkceStep;
+/** Values under names of their own. */
+export interface SetStep extends StepCommon {
+  set: Record<string, string>;
+}
+
+export type Step = RequestStep | MailStep | SqlStep | MintStep | PkceStep | SetStep;
 
 export interface Scenario {
   name: string;
