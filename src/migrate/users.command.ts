@@ -1,8 +1,6 @@
 /** `gatehouse migrate users`: carries users, hashes and live sessions over from a Supabase database. */
-import { parseArgs } from 'node:util';
-import { CommandFailure, type CommandIo } from '../command.ts';
-import { type Connection, connectionFromUrl } from '../config/connection.ts';
-import { Unfit } from '../config/values.ts';
+import type { CommandIo } from '../command.ts';
+import { bothSides, flag, jsonLines, parseStep, runStep, sharedOptions } from './command-line.ts';
 import { exitCodes, MigrationFailure } from './failure.ts';
 import { createProgress } from './progress.ts';
 import { describeDifference, describeOutcome, describePlan, describeProofs, describeReport } from './report.ts';
@@ -28,62 +26,31 @@ export const help = `gatehouse migrate users --from URL [--to URL] [--apply | --
 type MigrateIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'operator' | 'findDatabase'>;
 
 /** Runs the command and resolves to its exit code. */
-export async function run(args: string[], io: MigrateIo): Promise<number> {
-  const say = (text: string) => io.stdout.write(`${text}\n`);
-  try {
-    const { values } = parse(args);
+export function run(args: string[], io: MigrateIo): Promise<number> {
+  return runStep(io, async () => {
+    const say = (text: string) => io.stdout.write(`${text}\n`);
+    const values = parseStep(name, args, { ...sharedOptions, verify: flag });
     if (values.help) {
       say(help);
       return exitCodes.done;
     }
-    if (!values.from) throw new MigrationFailure('usage', 'Say where the users are: --from postgres://…');
-    if (values.apply && values.verify) throw new MigrationFailure('usage', 'Choose one of --apply and --verify.');
-    const source = connection('--from', values.from);
-    const target = values.to ? connection('--to', values.to) : await io.findDatabase();
-    if (!target) throw new MigrationFailure('usage', 'Say where they go: --to postgres://… or DATABASE_URL.');
-    for (const { weakness } of [source, target]) if (weakness) io.stderr.write(`warning: ${weakness}\n`);
+    if (values.from && values.apply && values.verify) {
+      throw new MigrationFailure('usage', 'Choose one of --apply and --verify.');
+    }
+    const { source, target } = await bothSides(values, io, 'the users are');
 
     if (values.verify) {
-      const proofs = await verifyUsers(source, target, values.json ? { onEvent: jsonLines(say) } : {});
+      const proofs = await verifyUsers(source, target, values.json ? { onEvent: jsonLines(io) } : {});
       if (!values.json) say(describeProofs(proofs));
       return proofs.every(({ equal }) => equal) ? exitCodes.done : exitCodes.unequal;
     }
     const { apply } = values;
-    const onEvent = values.json ? jsonLines(say) : textLines(io.stdout, apply);
+    const onEvent = values.json ? jsonLines(io) : textLines(io.stdout, apply);
     const decryption_key_ids = new Set(io.secrets.column_keys.keys());
     const report = await migrateUsers(source, target, { apply, onEvent, decryption_key_ids, operator: io.operator });
     return report.conflicts.length > 0 ? exitCodes.conflicts : exitCodes.done;
-  } catch (error) {
-    if (!(error instanceof MigrationFailure || error instanceof CommandFailure)) throw error;
-    io.stderr.write(`${error.message}\n`);
-    return error instanceof MigrationFailure ? exitCodes[error.kind] : error.exitCode;
-  }
+  });
 }
-
-function parse(args: string[]) {
-  const flag = { type: 'boolean', default: false } as const;
-  const url = { type: 'string' } as const;
-  try {
-    return parseArgs({ args, options: { from: url, to: url, apply: flag, verify: flag, json: flag, help: flag } });
-  } catch (error) {
-    // What is no option could be a URL with its password: it is not repeated.
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL' ? 'Every URL belongs to an option' : message;
-    throw new MigrationFailure('usage', `${reason}. See gatehouse migrate users --help.`);
-  }
-}
-
-/** The URL itself is never shown: it holds a password. */
-function connection(option: string, url: string): Connection {
-  try {
-    return connectionFromUrl(url);
-  } catch (error) {
-    if (!(error instanceof Unfit)) throw error;
-    throw new MigrationFailure('usage', `${option} must be ${error.message}.`);
-  }
-}
-
-const jsonLines = (say: (text: string) => unknown) => (event: MigrationEvent) => say(JSON.stringify(event));
 
 function textLines(stdout: MigrateIo['stdout'], apply: boolean) {
   const progress = createProgress(

@@ -1,0 +1,73 @@
+/** What the steps of a migration have in common at the terminal: both databases, --apply, --json, and how they end. */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { CommandFailure, type CommandIo } from '../command.ts';
+import { type Connection, connectionFromUrl } from '../config/connection.ts';
+import { Unfit } from '../config/values.ts';
+import { exitCodes, MigrationFailure } from './failure.ts';
+
+type Io = Pick<CommandIo, 'stdout' | 'stderr' | 'findDatabase'>;
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+export const flag = { type: 'boolean', default: false } as const;
+export const text = { type: 'string' } as const;
+
+/** Every step has these. */
+export const sharedOptions = { from: text, to: text, apply: flag, json: flag, help: flag } as const;
+
+/**
+ * A step's options, as they were given.
+ *
+ * @param step its name, as `migrate users`
+ */
+export function parseStep<const T extends Options>(step: string, args: string[], options: T) {
+  try {
+    return parseArgs({ args, options }).values;
+  } catch (error) {
+    // What is no option could be a URL with its password: it is not repeated.
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL' ? 'Every URL belongs to an option' : message;
+    throw new MigrationFailure('usage', `${reason}. See gatehouse ${step} --help.`);
+  }
+}
+
+/**
+ * The two databases, with a warning for each that somebody on the way could read.
+ *
+ * @param what what moves, as a sentence names it: "the users are"
+ */
+export async function bothSides(
+  { from, to }: { from?: string | undefined; to?: string | undefined },
+  io: Io,
+  what: string,
+): Promise<{ source: Connection; target: Connection }> {
+  if (!from) throw new MigrationFailure('usage', `Say where ${what}: --from postgres://…`);
+  const source = connection('--from', from);
+  const target = to ? connection('--to', to) : await io.findDatabase();
+  if (!target) throw new MigrationFailure('usage', 'Say where they go: --to postgres://… or DATABASE_URL.');
+  for (const { weakness } of [source, target]) if (weakness) io.stderr.write(`warning: ${weakness}\n`);
+  return { source, target };
+}
+
+/** The URL itself is never shown: it holds a password. */
+function connection(option: string, url: string): Connection {
+  try {
+    return connectionFromUrl(url);
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error;
+    throw new MigrationFailure('usage', `${option} must be ${error.message}.`);
+  }
+}
+
+/** Runs a step and resolves to its exit code; what stopped it is said in one sentence. */
+export async function runStep(io: Io, work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof MigrationFailure || error instanceof CommandFailure)) throw error;
+    io.stderr.write(`${error.message}\n`);
+    return error instanceof MigrationFailure ? exitCodes[error.kind] : error.exitCode;
+  }
+}
+
+/** One JSON object per line, as things happen. */
+export const jsonLines = (io: Pick<Io, 'stdout'>) => (event: object) => io.stdout.write(`${JSON.stringify(event)}\n`);
