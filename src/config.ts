@@ -324,7 +324,12 @@ function describe(key: string, line: Line): SettingDescription {
 function spelled({ fallback, parse }: Line): string | undefined {
   if (fallback === undefined || fallback === null || fallback === '') return undefined;
   if (Array.isArray(fallback)) return fallback.length > 0 ? fallback.join(',') : undefined;
-  if (typeof fallback === 'object') return String((fallback as { limit: number }).limit);
+  if (typeof fallback === 'object') {
+    if ('limit' in fallback) return String(fallback.limit);
+    return Object.entries(fallback)
+      .map(([period, count]) => `${count} ${period}`)
+      .join(', ');
+  }
   const text = String(fallback);
   return typeof fallback !== 'number' || isTaken(text, parse) ? text : `${text}s`;
 }

@@ -4,6 +4,7 @@
  */
 import { family, secret, setting } from './setting.ts';
 import {
+  ageIdentities,
   characterSets,
   decimal,
   duration,
@@ -23,6 +24,7 @@ import {
   type Rate,
   rate,
   replaced,
+  retention,
   seconds,
   signingSecret,
   templateSource,
@@ -956,6 +958,55 @@ const records = {
   ),
 };
 
+const backups = {
+  backup_directory: setting(
+    text,
+    undefined,
+    'Where backups are kept: a directory of the account that makes them, on another disk than the database, copied elsewhere by what you copy files with.',
+    { ours, example: '/var/backups/gatehouse' },
+  ),
+  backup_key: secret(
+    ageIdentities,
+    'What backups are encrypted for: a key in the form of age, as `gatehouse backup keygen` makes one. Of several lines the first encrypts and each decrypts: so keys are rotated. Keep a copy where neither this machine nor the backups are: without it no backup can be read.',
+    { ours, example: 'AGE-SECRET-KEY-1…' },
+  ),
+  backup_driver: setting(
+    oneOf('pg_dump', 'pgbackrest'),
+    'pg_dump',
+    'What makes the backups: `pg_dump`, from anywhere that reaches the database, or `pgbackrest`, set up by you on the machine of the database, with point-in-time recovery.',
+    { ours },
+  ),
+  backup_retention: setting(
+    retention,
+    { daily: 7, weekly: 5, monthly: 12, yearly: 7 },
+    'Which backups stay when others expire: the newest of each of the last so many days, weeks (from Monday), months and years, in UTC, that have one. pgBackRest keeps what its own configuration says.',
+    { ours, example: '14 daily, 8 weekly, 24 monthly, 10 yearly' },
+  ),
+  backup_minimum: setting(integer(1, 1000), 3, 'So many backups stay whatever the retention says.', {
+    ours,
+    example: '5',
+  }),
+  backup_max_days_unproven: setting(
+    integer(1, 1000),
+    8,
+    'How old the newest backup that was proven by a restore may be, in days, before `gatehouse backup list` ends with exit code 7.',
+    { ours, example: '8' },
+  ),
+  backup_pgbackrest_stanza: setting(text, undefined, 'The stanza of pgBackRest that is this database.', {
+    ours,
+    example: 'portal',
+  }),
+  backup_pgbackrest_config: setting(
+    text,
+    undefined,
+    "pgBackRest's configuration, where it is not in its usual place.",
+    {
+      ours,
+      example: '/etc/pgbackrest/pgbackrest.conf',
+    },
+  ),
+};
+
 const leaving = {
   mode: setting(
     oneOf('postgres', 'supabase', 'shadow'),
@@ -1057,6 +1108,7 @@ export const sections = {
   'Rate limits and lockout': guards,
   Mail: mail,
   'The audit log and encrypted columns': records,
+  Backups: backups,
   'Leaving Supabase': leaving,
   'Text messages': phone,
   'Second factors': factors,
@@ -1079,6 +1131,7 @@ export const table = {
   ...guards,
   ...mail,
   ...records,
+  ...backups,
   ...leaving,
   ...phone,
   ...factors,

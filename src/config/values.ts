@@ -290,3 +290,36 @@ function isJwk(key: Partial<PrivateJwk> | null): key is PrivateJwk {
     (key.key_ops === undefined || (Array.isArray(key.key_ops) && key.key_ops.every(filled)))
   );
 }
+
+/** How many backups stay: the newest of each of so many days, weeks, months and years. */
+export interface Retention {
+  daily: number;
+  weekly: number;
+  monthly: number;
+  yearly: number;
+}
+
+/** `7 daily, 5 weekly, 12 monthly, 7 yearly`; what is not named is none. */
+export const retention: Parser<Retention> = (value) => {
+  const kept: Retention = { daily: 0, weekly: 0, monthly: 0, yearly: 0 };
+  const named = new Set<string>();
+  for (const part of list(value)) {
+    const [, count = '', period = ''] = /^(\d{1,4})\s+(daily|weekly|monthly|yearly)$/i.exec(part) ?? [];
+    const name = period.toLowerCase() as keyof Retention;
+    if (!period || named.has(name)) throw new Unfit('as "7 daily, 5 weekly, 12 monthly, 7 yearly", each at most once');
+    named.add(name);
+    kept[name] = Number(count);
+  }
+  return kept;
+};
+
+const AGE_IDENTITY = /^AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}$/;
+
+/** Identities in the form of `age-keygen`: a line each; empty ones and those that begin with `#` do not count. */
+export const ageIdentities: Parser<string[]> = (value) => {
+  const lines = parts(value, '\n').filter((line) => !line.startsWith('#'));
+  if (lines.length === 0 || !lines.every((line) => AGE_IDENTITY.test(line))) {
+    throw new Unfit('what "gatehouse backup keygen" or age-keygen prints, a line AGE-SECRET-KEY-1… per key');
+  }
+  return lines;
+};

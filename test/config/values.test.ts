@@ -186,6 +186,34 @@ describe('private JWKs', () => {
   });
 });
 
+describe('a retention', () => {
+  it('names counts of periods in any order, each once; what is not named is none', () => {
+    expect(values.retention('7 yearly, 14 Daily')).toEqual({ daily: 14, weekly: 0, monthly: 0, yearly: 7 });
+  });
+
+  it.each(['7', 'daily', '7 days', '1 daily, 2 daily', '-1 daily', '7daily'])('is not "%s"', (text) => {
+    expect(() => values.retention(text)).toThrow(values.Unfit);
+  });
+});
+
+describe('keys in the form of age', () => {
+  const identity = `AGE-SECRET-KEY-1${'Q'.repeat(58)}`;
+
+  it('are a line each, between comments', () => {
+    expect(values.ageIdentities(`# created: 2026\n# public key: age1…\n${identity}\r\n\n${identity}\n`)).toEqual([
+      identity,
+      identity,
+    ]);
+  });
+
+  it('are not a public key, a passphrase or nothing, and are not repeated', () => {
+    for (const text of [`age1${'q'.repeat(58)}`, 'a long passphrase', '# only a comment', identity.slice(0, -1)]) {
+      expect(() => values.ageIdentities(text)).toThrow(values.Unfit);
+      expect(() => values.ageIdentities(text)).not.toThrow(text);
+    }
+  });
+});
+
 it('whatever the text, a parser gives a value or says what it must be', () => {
   const parsers = [
     values.duration(),
@@ -204,6 +232,8 @@ it('whatever the text, a parser gives a value or says what it must be', () => {
     values.characterSets,
     values.encryptionKeys,
     values.privateJwks,
+    values.retention,
+    values.ageIdentities,
   ];
   fc.assert(
     fc.property(fc.string(), fc.constantFrom(...parsers), (text, parse: values.Parser<unknown>) => {
