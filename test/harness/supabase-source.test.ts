@@ -105,6 +105,17 @@ test('the portal has one of each thing that is hard to move', async () => {
     'a domain, a composite and a range':
       "select count(*) from pg_type where typname in ('isin', 'postal_address', 'fee_range')",
     'the event triggers that stay behind': "select count(*) from pg_event_trigger where evtname like '%pgrst%'",
+    'policies on storage.objects': "select count(*) from pg_policy where polrelid = 'storage.objects'::regclass",
+    'two tables whose names differ in case alone, one of them a word of SQL':
+      "select (count(*) = 2)::int from pg_class where relname in ('Order', 'order')",
+    'a table without a key': "select (not relhasindex)::int from pg_class where oid = 'public.activity_log'::regclass",
+    'two tables that need each other':
+      'select count(*) from pg_constraint as a join pg_constraint as b on a.conrelid = b.confrelid and a.confrelid = b.conrelid',
+    'a sequence of two tables':
+      "select (count(*) = 2)::int from pg_attrdef where pg_get_expr(adbin, adrelid) like '%document_number%'",
+    'a table without a row': 'select (count(*) = 0)::int from public.complaints',
+    'a trigger on auth.users':
+      "select count(*) from pg_trigger where tgrelid = 'auth.users'::regclass and not tgisinternal",
     'NaN and infinities': "select count(*) from public.advice_notes where score = 'NaN' or expires = '-infinity'",
     'a date before Christ': "select count(*) from public.advice_notes where effective < '0001-01-01'",
     'the same row twice, without a key':
@@ -112,6 +123,51 @@ test('the portal has one of each thing that is hard to move', async () => {
   };
   for (const [what, query] of Object.entries(facts)) {
     expect(Number(await value(admin, query)), what).toBeGreaterThan(0);
+  }
+});
+
+test('a portal at scale has as much as one that has grown for ten years', async () => {
+  const portal = "('public', 'crm', 'Reporting', 'archive')";
+  const objects = (table: string, schema: string, condition: string) =>
+    `(select count(*)::int from ${table} where ${schema}::regnamespace::text = any (array(
+        select quote_ident(name) from unnest(array['public', 'crm', 'Reporting', 'archive']) as name)) and ${condition})`;
+  const scaled = await createSupabaseSource(adminUrl(), { users: 300, portal: 'at scale' });
+  const client = new pg.Client(scaled.adminUrl);
+  try {
+    await client.connect();
+    const { rows } = await client.query(
+      `select ${objects('pg_class', 'relnamespace', "relkind in ('r', 'p')")} as tables,
+              ${objects('pg_constraint', 'connamespace', "contype = 'f' and conparentid = 0")} as foreign_keys,
+              ${objects('pg_proc', 'pronamespace', 'true')} as functions,
+              ${objects('pg_type', 'typnamespace', "typtype = 'e'")} as enums,
+              (select count(*)::int from pg_policy) as policies,
+              (select count(*)::int from pg_trigger where not tgisinternal and tgparentid = 0) as triggers`,
+    );
+    expect(rows).toEqual([
+      { tables: 550, foreign_keys: 1300, functions: 950, enums: 80, policies: 620, triggers: 650 },
+    ]);
+    const facts = {
+      'functions that run as their owner, most of all':
+        "select (avg(prosecdef::int) > 0.5)::int from pg_proc where pronamespace = any (array[2200, 'crm'::regnamespace::oid])",
+      'triggers on auth.users':
+        "select count(*) - 1 from pg_trigger where tgrelid = 'auth.users'::regclass and not tgisinternal",
+      'columns of types of extensions':
+        "select count(*) from pg_attribute where atttypid in ('extensions.citext'::regtype, 'public.email_address'::regtype)",
+      'indexes by operators of extensions':
+        "select count(*) from pg_opclass as o join pg_index as i on o.oid = any (i.indclass) where opcname = 'gin_trgm_ops'",
+      'indexes over functions of the portal': "select count(*) from pg_indexes where indexdef like '%normalised(%'",
+      'views on views': `select count(*) from pg_views where schemaname in ${portal} and definition like '%"View of %'`,
+      'tables that inherit':
+        "select count(*) from pg_inherits as i join pg_class as c on c.oid = i.inhparent where c.relkind = 'r'",
+      'tables partitioned in each way': 'select (count(distinct partstrat) = 3)::int from pg_partitioned_table',
+      'default privileges of its own schemas': `select count(*) from pg_default_acl where defaclnamespace = 'crm'::regnamespace`,
+    };
+    for (const [what, query] of Object.entries(facts)) {
+      expect(Number(await value(client, query)), what).toBeGreaterThan(0);
+    }
+  } finally {
+    await client.end();
+    await scaled.drop();
   }
 });
 

@@ -61,10 +61,16 @@ insert into public.advice_notes (body)
 select string_agg(encode(sha512(n::text::bytea), 'base64'), '') from generate_series(1, 229825) as n
 having current_setting('fixture.toast')::boolean;
 
+insert into public."Order" ("ID", "user", "select", "Placed At")
+select n, id, 'Order no. ' || n, pg_temp.moment(n)
+  from (select id, row_number() over (order by id) as n from public.profiles) as p where n % 10 = 0;
+insert into public."order" select "ID", nullif('note ' || "ID", 'note 10') from public."Order";
+
 refresh materialized view public.firm_totals;
 
 select setval('public.people_id_seq', (select max(id) from public.people)),
-       setval('public.products_id_seq', 40);
+       setval('public.products_id_seq', 40),
+       setval('public."Order_ID_seq"', (select max("ID") from public."Order"));
 update public.advice_notes set scan = lo_from_bytea(0, '\x25504446') where body is null;
 do $$ begin execute (select format('alter large object %s owner to postgres', scan) from public.advice_notes where scan is not null); end $$;
 
