@@ -184,7 +184,7 @@ export async function importLine(rig: Rig, resources: AsyncDisposableStack, user
 
 /** What is told beside the table: it has no ceiling. */
 export async function measureBeside(
-  { url, auditor, client, bcryptAccount, accounts }: Rig,
+  { url, auditor, client, bcryptAccount, accounts, crowd }: Rig,
   drive: Drive,
   signedIn: readonly Tokens[],
   { seconds, refusals }: { seconds: number; refusals: number },
@@ -212,36 +212,92 @@ export async function measureBeside(
     load: { kind: 'repeated', requests: introspections },
   });
 
-  // In turns, so that what else the machine does meets all three alike.
-  const kinds = {
-    'unknown address': [] as number[],
-    'wrong, argon2id': [] as number[],
-    'wrong, bcrypt': [] as number[],
-  };
-  for (let n = 0; n < refusals; n++) {
-    const password = `wrong-${n}`;
-    const [account = bcryptAccount] = accounts.slice(n, n + 1);
-    kinds['unknown address'].push(await timeRefusal(url, { email: `nobody-${n}@people.example`, password }));
-    kinds['wrong, argon2id'].push(await timeRefusal(url, { email: account.email, password }));
-    kinds['wrong, bcrypt'].push(await timeRefusal(url, { email: bcryptAccount.email, password }));
-  }
-  const times = Object.entries(kinds).map(([kind, ms]) => `${kind} ${Math.round(median(ms))} ms`);
+  const signIn = (email: string, n: number) => ({ email, password: `wrong-${n}` });
+  const crowded = crowd.values();
+  /** Each time another's address: nobody gets two mails in a row. */
+  const someone = () => crowded.next().value ?? '';
+  const stranger = (n: number) => `stranger-${n}@people.example`;
+  const signUp = (email: string) => ({ email, password: 'correct horse battery' });
+  const doors: Door[] = [
+    {
+      name: 'refused sign-ins',
+      path: '/token?grant_type=password',
+      status: 400,
+      bodies: {
+        'unknown address': (n) => signIn(`nobody-${n}@people.example`, n),
+        'wrong, argon2id': (n) => signIn((accounts[n] ?? bcryptAccount).email, n),
+        'wrong, bcrypt': (n) => signIn(bcryptAccount.email, n),
+      },
+    },
+    {
+      name: 'POST /recover',
+      path: '/recover',
+      status: 200,
+      bodies: { unknown: (n) => ({ email: `lost-${n}@people.example` }), known: () => ({ email: someone() }) },
+    },
+    {
+      name: 'POST /otp',
+      path: '/otp',
+      status: 200,
+      bodies: {
+        'unknown, to be made': (n) => ({ email: `new-${n}@people.example` }),
+        'unknown, not to be': (n) => ({ email: `none-${n}@people.example`, create_user: false }),
+        known: () => ({ email: someone() }),
+      },
+    },
+    {
+      name: 'POST /signup',
+      path: '/signup',
+      status: 200,
+      bodies: { unknown: (n) => signUp(stranger(n)), known: () => signUp(someone()) },
+    },
+    {
+      // The unconfirmed ones have just signed up.
+      name: 'POST /resend',
+      path: '/resend',
+      status: 200,
+      bodies: {
+        unknown: (n) => ({ type: 'signup', email: `silent-${n}@people.example` }),
+        unconfirmed: (n) => ({ type: 'signup', email: stranger(n) }),
+        confirmed: () => ({ type: 'signup', email: someone() }),
+      },
+    },
+  ];
+  const alike: string[] = [];
+  for (const door of doors) alike.push(await timeDoor(url, door, refusals));
   return [
     `audit query        50 newest events of some ten thousand: ${audit.medianMs} ms (median), one reader, each reading on record`,
     `introspection      ${Math.round(introspection.perSecond).toLocaleString('en-US')} tokens/s, ${introspection.medianMs} ms (median), client, token, session and audit row in one statement`,
-    `refused sign-ins   alike in time (medians of ${refusals}): ${times.join(', ')}`,
+    ...alike,
   ];
 }
 
-async function timeRefusal(url: string, body: { email: string; password: string }): Promise<number> {
+/** A door that tells nobody whether an address has an account, and the bodies between which it makes no difference. */
+interface Door {
+  name: string;
+  path: string;
+  status: number;
+  bodies: Record<string, (nth: number) => object>;
+}
+
+/** In turns, so that what else the machine does meets all kinds alike. */
+async function timeDoor(url: string, { name, path, status, bodies }: Door, count: number): Promise<string> {
+  const times = new Map<string, number[]>();
+  for (let n = 0; n < count; n++) {
+    for (const [kind, bodyOf] of Object.entries(bodies)) {
+      const ms = await timeAnswer(url + path, bodyOf(n), status);
+      times.set(kind, [...(times.get(kind) ?? []), ms]);
+    }
+  }
+  const medians = [...times].map(([kind, ms]) => `${kind} ${Math.round(median(ms))} ms`);
+  return `${name.padEnd(18)} alike in time (medians of ${count}): ${medians.join(', ')}`;
+}
+
+async function timeAnswer(url: string, body: object, status: number): Promise<number> {
   const began = performance.now();
-  const response = await fetch(`${url}/token?grant_type=password`, {
-    method: 'POST',
-    headers: JSON_BODY,
-    body: JSON.stringify(body),
-  });
+  const response = await fetch(url, { method: 'POST', headers: JSON_BODY, body: JSON.stringify(body) });
   await response.arrayBuffer();
-  if (response.status !== 400) throw new Error(`a wrong password was answered with ${response.status}`);
+  if (response.status !== status) throw new Error(`${url} answered with ${response.status}`);
   return performance.now() - began;
 }
 

@@ -11,7 +11,7 @@ export interface Plan {
   sessions: number;
   /** Users of the source that is imported. */
   imported: number;
-  /** Refused sign-ins of each kind. */
+  /** Answers that are to be alike in time, of each kind. */
   refusals: number;
   only: string | undefined;
 }

@@ -19,6 +19,7 @@ import { startEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
 import { applySchemaChanges } from '../src/db/schema-changes.ts';
 import { enableServiceRole } from '../src/home/service-role.sql.ts';
 import { createPasswords } from '../src/passwords/passwords.ts';
+import { openMailbox } from '../test/harness/mailbox.ts';
 import { passwordPool } from '../test/harness/supabase-source/password-pool.ts';
 
 /** Of the pool of gatehouse unless it is set, and of the pool that it is measured against. */
@@ -41,6 +42,8 @@ export interface Rig {
   accounts: Account[];
   /** Somebody who came from Supabase and has not signed in since. */
   bcryptAccount: Account;
+  /** Confirmed addresses that nothing else of a run asks for. */
+  crowd: string[];
   auditor: Account;
   client: NewClient;
   /** Where gatehouse listens. */
@@ -74,7 +77,16 @@ export async function buildRig(resources: AsyncDisposableStack, { accounts }: { 
   const password = randomBytes(32).toString('hex');
   await enableServiceRole(server.url, 'gatehouse_app', password);
   const DATABASE_URL = Object.assign(new URL(urlOf('gatehouse')), { username: 'gatehouse_app', password }).href;
-  const url = await startGatehouse(resources, DATABASE_URL, join(directory, 'gatehouse.log'));
+  const mailbox = await openMailbox();
+  resources.defer(mailbox.close);
+  const url = await startGatehouse(resources, join(directory, 'gatehouse.log'), {
+    DATABASE_URL,
+    GATEHOUSE_SMTP_HOST: '127.0.0.1',
+    GATEHOUSE_SMTP_PORT: String(mailbox.port),
+    GATEHOUSE_SMTP_ADMIN_EMAIL: 'auth@people.example',
+    GATEHOUSE_SMTP_MAX_FREQUENCY: '1s',
+    GATEHOUSE_RATE_LIMIT_EMAIL_SENT: '1000000',
+  });
   const bare = startProcess(resources, 'bare-express.ts', [], {
     env: { ...process.env, NODE_ENV: 'production', DATABASE_URL, POOL_SIZE: String(POOL_SIZE) },
   });
@@ -111,14 +123,18 @@ export function startProcess(
   return child;
 }
 
-async function startGatehouse(resources: AsyncDisposableStack, DATABASE_URL: string, logFile: string): Promise<string> {
+async function startGatehouse(
+  resources: AsyncDisposableStack,
+  logFile: string,
+  settings: NodeJS.ProcessEnv,
+): Promise<string> {
   const port = await freePort();
   const log = await open(logFile, 'w');
   const { PATH } = process.env;
   const service = startProcess(resources, '../src/main.ts', [], {
     env: {
       PATH,
-      DATABASE_URL,
+      ...settings,
       SECRET_KEY: randomBytes(32).toString('base64url'),
       HOST: '127.0.0.1',
       PORT: String(port),
@@ -228,7 +244,8 @@ async function populate(url: string, count: number) {
     const client = await createClient(createDatabase(pool), { name: 'bench', actor }, occasion);
     if (!client) throw new Error('a new database has no client');
     await pool.query('vacuum analyze');
-    return { accounts, bcryptAccount, auditor, client };
+    const crowd = Array.from({ length: CROWD_SIZE }, (_, n) => `crowd-${n + 1}@people.example`);
+    return { accounts, bcryptAccount, crowd, auditor, client };
   } finally {
     await pool.end();
   }
