@@ -1,7 +1,12 @@
 /** The ledger of migrations is only ever added to, and an entry that was changed behind its back is found. */
+import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { appendToLedger, findBrokenEntry } from '../../src/migrate/ledger.sql.ts';
+import { record } from '../../src/audit/record.ts';
+import { occasionOfCommand } from '../../src/command.ts';
+import type { Tx } from '../../src/db/database.ts';
+import { appendToLedger } from '../../src/migrate/ledger.sql.ts';
+import { verifyLedger } from '../../src/migrate/ledger.ts';
 import { freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 
 let database: TestDatabase;
@@ -27,7 +32,12 @@ afterEach(() => client.query('rollback'));
 
 test('an untouched ledger holds together, whatever time zone it is read in', async () => {
   await client.query("set local timezone = 'Asia/Kathmandu'");
-  expect(await findBrokenEntry(client)).toBeUndefined();
+  expect(await verifyLedger(client)).toMatchObject({
+    intact: true,
+    entries: 3,
+    head: expect.stringMatching(/^[0-9a-f]{64}$/),
+    fault: undefined,
+  });
 });
 
 test.each([
@@ -42,21 +52,65 @@ test.each([
 });
 
 test.each([
-  ['changed details', `update gatehouse.migration_ledger set details = '{"n": 2}' where step = 'proved'`, 'proved'],
+  [
+    'changed details',
+    `update gatehouse.migration_ledger set details = '{"n": 2}' where step = 'proved'`,
+    /^Entry \d+ \("proved" of run 44444444-.*\) was changed after it was written\.$/,
+  ],
   [
     'another time',
     "update gatehouse.migration_ledger set at = at + interval '1 microsecond' where step = 'proved'",
-    'proved',
+    /\("proved" .*was changed/,
   ],
-  ['another run', "update gatehouse.migration_ledger set run_id = gen_random_uuid() where step = 'started'", 'started'],
-  ['a missing entry', "delete from gatehouse.migration_ledger where step = 'proved'", 'finished'],
-  ['a missing first entry', "delete from gatehouse.migration_ledger where step = 'started'", 'proved'],
-])('%s, by somebody who can turn the guard off, is found', async (_, statement, broken) => {
+  [
+    'another run',
+    "update gatehouse.migration_ledger set run_id = gen_random_uuid() where step = 'started'",
+    /\("started" .*was changed/,
+  ],
+  [
+    'a hash made to fit',
+    `update gatehouse.migration_ledger set details = '{}', hash = sha256(previous_hash || convert_to(jsonb_build_object(
+       'run_id', run_id, 'at', extract(epoch from at), 'step', step, 'details', '{}'::jsonb)::text, 'UTF8')) where step = 'proved'`,
+    /\("finished" .*does not follow the entry before it/,
+  ],
+  [
+    'a missing entry',
+    "delete from gatehouse.migration_ledger where step = 'proved'",
+    /\("finished" .*does not follow the entry before it/,
+  ],
+  [
+    'a missing first entry',
+    "delete from gatehouse.migration_ledger where step = 'started'",
+    /\("proved" .*does not follow/,
+  ],
+])('%s, by somebody who can turn the guard off, is found', async (_, statement, fault) => {
   await client.query('alter table gatehouse.migration_ledger disable trigger refuse_ledger_change');
   await client.query(statement);
 
-  const id = await findBrokenEntry(client);
-
-  const { rows } = await client.query('select step from gatehouse.migration_ledger where id = $1', [id]);
-  expect(rows).toEqual([{ step: broken }]);
+  expect(await verifyLedger(client)).toMatchObject({ intact: false, fault: expect.stringMatching(fault) });
 });
+
+// The chain alone cannot know what came after its last entry: the audit log does.
+test.each([
+  ['an end that was cut off', "delete from gatehouse.migration_ledger where step = 'finished'"],
+  ['a ledger that was emptied', 'delete from gatehouse.migration_ledger'],
+])('%s is found by the audit log, which has the head of every finished run', async (_, statement) => {
+  const { head } = await verifyLedger(client);
+  await recordFinish(head);
+  expect(await verifyLedger(client)).toMatchObject({ intact: true, recorded_heads: 1 });
+
+  await client.query('alter table gatehouse.migration_ledger disable trigger refuse_ledger_change');
+  await client.query(statement);
+
+  expect(await verifyLedger(client)).toMatchObject({
+    intact: false,
+    fault: expect.stringMatching(/^The audit log has the end of run 44444444-.* with a hash that the ledger does not/),
+  });
+});
+
+function recordFinish(ledger_hash: string | undefined) {
+  const now = new Date('2026-11-01T12:00:01Z');
+  const tx = drizzle(client) as unknown as Tx;
+  const details = { run_id: '44444444-4444-4444-8444-444444444444', ledger_hash };
+  return record(tx, { action: 'migration_finished', outcome: 'success', details }, occasionOfCommand('migrate', now));
+}
