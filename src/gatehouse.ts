@@ -13,6 +13,7 @@ import { createMailer, type Mailer } from './mail/mailer.ts';
 import { openTemplates } from './mail/templates.ts';
 import { hashConcurrency } from './passwords/hash-queue.ts';
 import { createPasswords, type Passwords } from './passwords/passwords.ts';
+import { type PasswordRules, passwordRules } from './passwords/strength.ts';
 
 export interface Gatehouse {
   settings: Settings;
@@ -22,6 +23,7 @@ export interface Gatehouse {
   backgroundDb: Database;
   signingKeys: SigningKeys;
   passwords: Passwords;
+  passwordRules: PasswordRules;
   mailer: Mailer;
   /** Derives the keys of refresh tokens, the subjects of lockout counters, the MACs of page cursors. 256 bits. */
   serverSecret: KeyObject;
@@ -81,6 +83,7 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
     backgroundDb,
     signingKeys,
     passwords,
+    passwordRules: passwordRules(settings),
     mailer,
     serverSecret: createSecretKey(
       new Uint8Array(hkdfSync('sha256', secret, '', 'gatehouse server secret', SERVER_SECRET_BYTES)),

@@ -358,7 +358,7 @@ const passwords = {
   password_min_length: setting(
     replaced(integer(0, 128), (length) => length < 6, 6),
     6,
-    'The least length of a new password, in bytes, never less than 6. NIST SP 800-63B asks for 15, or 8 beside a second factor.',
+    'The least length of a new password, in characters, never less than 6. NIST SP 800-63B asks for 15, or 8 beside a second factor.',
     { example: '12' },
   ),
   password_required_characters: setting(
@@ -366,6 +366,18 @@ const passwords = {
     [],
     'Sets of characters separated by `:`, of each of which a new password needs one; `\\:` is a colon. NIST advises against such rules.',
     { example: 'abcdefghijklmnopqrstuvwxyz:0123456789' },
+  ),
+  password_blocklist_enabled: setting(
+    flag,
+    true,
+    'Whether new passwords are refused that are among the most common ones, or little more than a name or address of the person or a name of the service. Without such names, read forwards or backwards, a password still needs eight characters.',
+    { ours },
+  ),
+  password_context_words: setting(
+    list,
+    [],
+    'Further words that count for nothing in a password, separated by commas: what your company, its products and projects are called. The hosts of SITE_URL and API_EXTERNAL_URL and SMTP_SENDER_NAME are among them anyhow.',
+    { ours, example: 'acme,northwind' },
   ),
   password_hibp_enabled: setting(
     flag,

@@ -51,7 +51,7 @@ export async function passwordGrant(
   occasion: Occasion,
   signal?: AbortSignal,
 ): Promise<SignedInByPassword> {
-  const { db, passwords, settings, columnKeys } = gatehouse;
+  const { db, passwords, passwordRules, columnKeys } = gatehouse;
   passwords.refuseWhenFull();
   const [found] = await findCandidate(db, { email, phone, aud });
   const attempt: Attempt = {
@@ -86,8 +86,7 @@ export async function passwordGrant(
   };
   const [session] = await signIn(db, args);
   if (!session) return refuseRightPassword(gatehouse, attempt, args);
-  const { password_min_length: min_length, password_required_characters: required_characters } = settings;
-  return { session, weak_password: passwordWeakness(password, { min_length, required_characters }) };
+  return { session, weak_password: passwordWeakness(password, passwordRules, session) };
 }
 
 function reasonOf(found: Candidate | undefined, unreadable: boolean, sealed: boolean): string {

@@ -8,7 +8,8 @@ import type { Metadata } from '../http/body.ts';
 import type { Occasion } from '../http/caller.ts';
 import { attemptArgs, isLocked, recordFailure } from '../lockout/lockout.ts';
 import { clearOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
-import { passwordRules, refuseUnfit } from '../passwords/strength.ts';
+import type { PasswordHolder } from '../passwords/context-words.ts';
+import { refuseUnfit } from '../passwords/strength.ts';
 import { endSessions } from '../sessions/sessions.ts';
 import { emailAddress, phoneNumber } from './address.ts';
 import { requestEmailChange } from './email-change.ts';
@@ -38,6 +39,8 @@ export interface OwnChange {
 
 export interface OwnAccount {
   user_id: string;
+  /** As the account is now. */
+  holder: PasswordHolder;
   session_id: string | undefined;
   occasion: Occasion;
   /** Where the links of a mail lead in the end. */
@@ -67,7 +70,7 @@ const WITHOUT_PASSWORD = new Set(['otp', 'magiclink', 'recovery']);
  *   tells whether a password was guessed; `conflict` where the password was changed meanwhile
  */
 export async function changeOwnUser(gatehouse: Gatehouse, own: OwnAccount, body: OwnChange): Promise<ChangedUser> {
-  const { db, mailer, settings } = gatehouse;
+  const { db, mailer } = gatehouse;
   const asked = {
     ...body,
     email: body.email ? emailAddress(body.email) : undefined,
@@ -75,7 +78,7 @@ export async function changeOwnUser(gatehouse: Gatehouse, own: OwnAccount, body:
   };
   if (asked.phone && asked.channel && asked.channel !== 'sms')
     throw new AuthError('validation_failed', INVALID_CHANNEL);
-  if (asked.password !== undefined) refuseUnfit(asked.password, passwordRules(settings));
+  if (asked.password !== undefined) refuseWeak(gatehouse, own, asked, asked.password);
 
   const password = asked.password === undefined ? undefined : await newPassword(gatehouse, own, asked, asked.password);
   const changed = await inTransaction(db, (tx) => change(tx, gatehouse, own, asked, password));
@@ -87,6 +90,12 @@ const INVALID_CHANNEL = {
   message:
     "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only supported if Twilio or Twilio Verify is used as the provider.",
 };
+
+/** By what the account says of its holder, and by what it is about to say. */
+function refuseWeak({ passwordRules }: Gatehouse, { holder }: OwnAccount, asked: OwnChange, password: string): void {
+  refuseUnfit(password, passwordRules, holder);
+  refuseUnfit(password, passwordRules, { email: asked.email, phone: asked.phone, raw_user_meta_data: asked.data });
+}
 
 /** Judges what a new password needs beside itself, and hashes it: no connection is held meanwhile. */
 async function newPassword(

@@ -4,7 +4,7 @@ import { inTransaction } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import { clearOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
-import { passwordRules, refuseUnfit } from '../passwords/strength.ts';
+import { refuseUnfit } from '../passwords/strength.ts';
 import { endSessions } from '../sessions/sessions.ts';
 import { emailAddress, phoneNumber } from './address.ts';
 import { bannedUntil } from './ban-duration.ts';
@@ -25,7 +25,7 @@ import { findUser, lockUser, reviveUser, updateUser, upsertIdentity } from './us
  *   `phone_exists` for what is somebody else's, with nothing changed
  */
 export async function changeUser(
-  { db, passwords, settings }: Gatehouse,
+  { db, passwords, passwordRules }: Gatehouse,
   id: string,
   body: AdministeredUser,
   { actor, occasion, signal }: Administration,
@@ -37,8 +37,12 @@ export async function changeUser(
     ? (bannedUntil(body.ban_duration, occasion.now)?.toISOString() ?? null)
     : undefined;
   if (body.password !== undefined) {
-    refuseUnfit(body.password, passwordRules(settings));
     passwords.refuseWhenFull();
+    const [holder] = await findUser(db, { id });
+    if (!holder) throw new AuthError('user_not_found');
+    const data = { ...holder.raw_user_meta_data, ...body.user_metadata };
+    refuseUnfit(body.password, passwordRules, { email, phone, raw_user_meta_data: data });
+    refuseUnfit(body.password, passwordRules, holder);
   }
   await refuseTaken(db, { email, phone, except: id });
 

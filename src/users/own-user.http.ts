@@ -41,6 +41,7 @@ export function changeOwnAccount(gatehouse: Gatehouse): RequestHandler {
     const body = await parseBody(ownChange, req);
     const own = {
       user_id: user.id,
+      holder: user,
       session_id,
       occasion: occasionOf(req),
       redirect_to: redirectTo(req, gatehouse.settings),

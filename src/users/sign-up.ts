@@ -8,7 +8,7 @@ import type { Metadata } from '../http/body.ts';
 import type { Occasion } from '../http/caller.ts';
 import { refuseTooSoon } from '../mail/frequency.ts';
 import { mailOneTimeToken } from '../one-time-tokens/mail-token.ts';
-import { passwordRules, refuseUnfit } from '../passwords/strength.ts';
+import { refuseUnfit } from '../passwords/strength.ts';
 import type { SessionRow } from '../sessions/sessions.sql.ts';
 import { startSession } from '../sessions/start-session.ts';
 import { emailAddress } from './address.ts';
@@ -55,12 +55,12 @@ const STEP_MS = 50;
  *   `user_already_exists` where addresses need no confirmation
  */
 export async function signUpUser(gatehouse: Gatehouse, body: SignUpBody, request: SignUpRequest): Promise<SignedUp> {
-  const { db, mailer, passwords, settings } = gatehouse;
+  const { db, mailer, passwords, passwordRules, settings } = gatehouse;
   const { email: address, phone, password } = body;
   if (!address && !phone) return signUpAnonymously(gatehouse, body, request);
   if (settings.disable_signup) throw new AuthError('signup_disabled');
   if (!password) refuse('Signup requires a valid password');
-  refuseUnfit(password, passwordRules(settings));
+  refuseUnfit(password, passwordRules, { email: address, phone, raw_user_meta_data: body.data });
   if (address && phone) refuse('Only an email address or phone number should be provided on signup.');
   if (phone && body.code_challenge) refuse('PKCE not supported for phone signups');
   const challenge = readCodeChallenge(body);

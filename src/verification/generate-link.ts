@@ -7,7 +7,7 @@ import type { Metadata } from '../http/body.ts';
 import { confirmationUrl, type LinkType } from '../mail/confirmation-url.ts';
 import { issueOneTimeToken, type OneTimeTokenType, withdrawOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
 import { hashOfNoPassword } from '../passwords/hash.ts';
-import { passwordRules, passwordWeakness, refuseUnfit } from '../passwords/strength.ts';
+import { passwordWeakness, refuseUnfit } from '../passwords/strength.ts';
 import { emailAddress } from '../users/address.ts';
 import { lockAddressee, setInvited } from '../users/addressee.sql.ts';
 import { refuseTaken } from '../users/taken.ts';
@@ -65,7 +65,7 @@ const kinds = {
  * @throws AuthError `validation_failed`, `weak_password`, `email_exists`, `user_not_found`
  */
 export async function generateLink(gatehouse: Gatehouse, body: LinkBody, by: AdministeredMail): Promise<GeneratedLink> {
-  const { db, passwords, settings } = gatehouse;
+  const { db, passwords, passwordRules, settings } = gatehouse;
   const { email, data } = await readInvitation(gatehouse, body, by.occasion.now);
   const type = actionTypes.find((each) => each === body.type);
   if (!type) refuse(`Invalid email action link type requested: ${nameOf(body.type)}`);
@@ -78,7 +78,7 @@ export async function generateLink(gatehouse: Gatehouse, body: LinkBody, by: Adm
 
   // Hashed while nothing is locked, whether or not an account is to be made.
   const password = type === 'signup' ? body.password : undefined;
-  const isFit = password && !passwordWeakness(password, passwordRules(settings));
+  const isFit = password && !passwordWeakness(password, passwordRules, { email, raw_user_meta_data: data });
   const encrypted_password = isFit ? await passwords.hash(password, by.signal) : undefined;
   const wanted = { type, email, new_email, data, password, encrypted_password };
   return inTransaction(db, (tx) => makeLink(tx, gatehouse, wanted, by));
@@ -158,9 +158,9 @@ async function subjectOf(
   }
 }
 
-function refuseUnfitPassword({ settings }: Gatehouse, { password }: Wanted): void {
+function refuseUnfitPassword({ passwordRules }: Gatehouse, { email, data, password }: Wanted): void {
   if (!password) refuse('Signup requires a valid password');
-  refuseUnfit(password, passwordRules(settings));
+  refuseUnfit(password, passwordRules, { email, raw_user_meta_data: data });
 }
 
 /** What an invitation or a sign-up left stays, and more comes to it. */

@@ -393,6 +393,7 @@ describe('PUT /user: a new password', () => {
   test('is not set by a session that ended after the request was let in', async () => {
     const own = {
       user_id: ann.id,
+      holder: ann,
       session_id: randomUUID(),
       occasion: { caller, now: app.clock.now() },
       redirect_to: '',
