@@ -127,6 +127,7 @@ describe('starts', () => {
   });
 });
 
+// CVE class 48: what is configured wrongly is no reason to serve without it.
 describe('cannot start, and says in one sentence why', () => {
   it('every mistake in the settings at once: 2', async () => {
     const { code, stderr, stdout } = await refused({ SECRET_KEY: 'short', PORT: 'none', WEB_CONCURRENCY: '0' });

@@ -1,4 +1,4 @@
-/** Page cursors that only we can write (CVE-2026-33503 to -33505: forged page tokens that became SQL). */
+/** Page cursors that only we can write (CVE class 29, CVE-2026-33503 to -33505: forged page tokens that became SQL). */
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { expect, it, test } from 'vitest';
 import { readCursor, writeCursor } from '../../src/audit/cursor.ts';

@@ -66,6 +66,7 @@ const login = (): AuditEvent => ({
 const write = (event: AuditEvent, on: Occasion = occasion) => inTransaction(database.db, (tx) => record(tx, event, on));
 
 describe('an event', () => {
+  // CVE class 62: an event is a row of its own, whatever else the request did.
   it('says who, what, whom, from where and when; GoTrue has its own row of it, with traits alone', async () => {
     await write(login());
     expect(await written()).toEqual({

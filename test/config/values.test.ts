@@ -141,6 +141,7 @@ describe('trusted proxies', () => {
   });
 });
 
+// CVE class 21: a key that is none.
 describe('a secret that signs', () => {
   it('has at least 32 bytes, not characters, and is taken as it is', () => {
     expect(values.signingSecret('é'.repeat(16))).toBe('é'.repeat(16));

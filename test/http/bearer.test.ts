@@ -27,7 +27,7 @@ describe('a bearer token', () => {
     expect(() => bearerToken(withHeader(header))).toThrow(new AuthError('no_authorization'));
   });
 
-  // A header that makes the reader throw takes the service down with it (GHSA-xmf8-cvqr-rfgj).
+  // A header that makes the reader throw takes the service down with it (CVE class 47, GHSA-xmf8-cvqr-rfgj).
   it('is found or refused in any header whatever', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.array(fc.string())), (header) => {

@@ -113,6 +113,7 @@ describe('declared proxies', () => {
     expect(trusts('2001:db8::1', 0)).toBe(false);
   });
 
+  // CVE class 11.
   it('are never all there are: a mapped range does not trust the internet (CVE-2026-90711)', () => {
     expect(() => trustProxy(['::ffff:10.0.0.0/8'])).toThrow('::ffff:10.0.0.0/8');
     expect(() => trustProxy(['::ffff:10.0.0.0/104'])).toThrow();

@@ -47,7 +47,7 @@ describe('an answer', () => {
     });
   });
 
-  // `*` with credentials is what lets any page act as whoever is signed in (contract appendix C, "Surface").
+  // CVE class 59: `*` with credentials is what lets any page act as whoever is signed in (contract appendix C, "Surface").
   it('may be read by any page only without credentials', async () => {
     const response = await request(appWith(anyOrigin)).get('/settings').set('Origin', PORTAL);
     expect(corsHeaders(response.headers)).toEqual({ 'allow-origin': '*', 'expose-headers': EXPOSED });

@@ -21,6 +21,7 @@ const canaries = {
   code: '483920',
 };
 
+// CVE class 50.
 describe('a secret', () => {
   it.each([
     'authorization',

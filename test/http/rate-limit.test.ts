@@ -289,6 +289,7 @@ describe('a limited route', () => {
   });
 
   it.each([
+    // CVE classes 9 and 10.
     ['addresses of one /64 (CVE-2026-45364)', (i: number) => `2001:db8:1:2:${i.toString(16)}::1`, 30],
     ['spellings of one address', (i: number) => (i % 2 ? '2001:db8:0:0::1' : '2001:0DB8::1'), 30],
     ['IPv4 and the same mapped', (i: number) => (i % 2 ? '192.0.2.1' : '::ffff:192.0.2.1'), 30],

@@ -61,6 +61,7 @@ test.each([
   expect(allowedAddress(address, settings)).toBe(written);
 });
 
+// CVE class 45, measured falls 2.
 describe('is not followed:', () => {
   test.each(
     refused(

@@ -92,6 +92,7 @@ describe('the shape of a refusal', () => {
     expect(lines()).toEqual([expect.objectContaining({ error_code: 'invalid_credentials', reason: 'unknown email' })]);
   });
 
+  // CVE class 60.
   it("is never another request's (a shared error object leaked details elsewhere)", async () => {
     const shared = new AuthError('invalid_credentials');
     const { app } = smallApp([['get', '/door', throwing(shared)]]);

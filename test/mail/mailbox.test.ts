@@ -167,6 +167,7 @@ it.each([
   }
 });
 
+// CVE class 52.
 describe('a mail does nothing', () => {
   const evil = `"'><script>alert(1)</script>`;
   const name = '2026-11-26T00-00-00-000Z-invite-0123456789ab';

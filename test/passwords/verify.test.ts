@@ -41,7 +41,7 @@ describe('a hash that came over', () => {
     expect(await passwords.verify('wrong', encrypted_password)).toMatchObject({ matches: false, needsRehash: false });
   });
 
-  // Okta 2024-10-30, and docs/weaknesses.md, measured falls, 9: a cut password opens the account whatever follows.
+  // CVE class 38, and measured falls, 9: a cut password opens the account whatever follows.
   it('reads 72 bytes once, and every byte after it was rehashed', async () => {
     const stored = vectors.computed.find(({ about }) => about === 'bcrypt, 72 bytes');
     const typed = `${stored?.password}-and-more`;

@@ -95,6 +95,7 @@ describe('a token that was used before', () => {
     expect(await refreshed(ann.refresh_token)).toBe(third);
   });
 
+  // CVE class 4: the family dies, access token included.
   it('ends the session beyond the interval, and with it every token of it', async () => {
     const second = await refreshed(ann.refresh_token);
     const third = await refreshed(second);

@@ -203,6 +203,7 @@ describe('where the new address is enough', () => {
   });
 });
 
+// CVE class 49.
 test('the switch for sign-ups is not the switch for changes: both addresses still have to agree', async () => {
   const app = await startApp({ env: { GATEHOUSE_MAILER_AUTOCONFIRM: 'true' } });
   try {
