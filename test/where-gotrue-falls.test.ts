@@ -171,6 +171,22 @@ describe('11: existence in words', () => {
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
   });
 
+  // docs/decisions/mail-to-an-address.md
+  it('a sign-up, but for the members by which clients of GoTrue know a taken address', async () => {
+    const ann = await addPerson(app);
+    const answers = [];
+    for (const email of [ann.email, 'newcomer@example.com']) {
+      const { status, headers, body, text } = await signUp({ email, password: PASSWORD, data: { seat: 9 } });
+      const { identities, role, user_metadata, ...rest } = body;
+      expect(text).not.toContain(ann.id);
+      const isTaken = email === ann.email;
+      expect([identities.length, role]).toEqual(isTaken ? [0, ''] : [1, 'authenticated']);
+      expect(user_metadata).toEqual(isTaken ? { seat: 9 } : { seat: 9, ...identities[0].identity_data });
+      answers.push([Object.keys(headers), ...bytes({ status, text: JSON.stringify(rest) }, email)]);
+    }
+    expect(answers[0]).toEqual(answers[1]);
+  });
+
   it('a code for an address, whether or not it is one that waits for it', async () => {
     const email = 'waits@example.com';
     await signUp({ email, password: PASSWORD });
@@ -265,6 +281,7 @@ describe('14: a request in the body of another', () => {
   });
 });
 
+// CVE class 22.
 describe('15: tokens that say too little, or too much', async () => {
   const ann = await addSignedInPerson(app);
   const bob = await addSignedInPerson(app);
@@ -319,6 +336,7 @@ describe('18: what grows without end', () => {
   });
 });
 
+// CVE class 61.
 describe('19: hashing that holds up everybody else', () => {
   it('forty wrong passwords are still being hashed when those who ask after them have their answers', async () => {
     const ann = await addSignedInPerson(app);
