@@ -22,6 +22,7 @@ const rooms = [
   'backup',
   'portal',
   'migrate',
+  'rows',
   'audit',
   'http',
   'config',

@@ -1,0 +1,175 @@
+/** Whether all tables of some schemas hold the same rows on two servers. */
+import { compareTable, type RowComparison, type Sides } from './compare-table.ts';
+import { pinForms } from './settings.sql.ts';
+import type { ComparedTable, PageRange } from './sums.sql.ts';
+import { beginTable, endTable, inSql, listPassedOver, listTables, lockTables, type TableFacts } from './tables.sql.ts';
+
+export interface TableComparison extends RowComparison {
+  /** As SQL writes it. */
+  table: string;
+  /** Columns that tell its rows apart; empty where only all of them together do. */
+  key: string[];
+  columns: number;
+  /** What of the table itself keeps rows or columns from being the same, in words; `equal` is false with any. */
+  shape: string[];
+}
+
+/** Something that was not compared, and why. */
+export interface NotChecked {
+  what: string;
+  why: string;
+}
+
+export interface RowsComparison {
+  tables: TableComparison[];
+  not_checked: NotChecked[];
+}
+
+export type RowsEvent =
+  /** What there is to read at the source. */
+  | { event: 'rows_begin'; tables: number; bytes: number }
+  /** Read since the last of these. */
+  | { event: 'rows_read'; table: string; rows: number; bytes: number }
+  | { event: 'table'; comparison: TableComparison };
+
+/** About as much of a table is read by one statement: enough to be fast, little enough to see it go on. */
+const RANGE_BYTES = 256 * 1024 * 1024;
+const PAGE_BYTES = 8192;
+
+/** A role that may not read a table cannot say that it is equal. */
+export class Unreadable extends Error {
+  override readonly name = 'Unreadable';
+  readonly side: keyof Sides;
+  readonly tables: string[];
+
+  constructor(side: keyof Sides, tables: string[]) {
+    super(`tables that the role may not read: ${tables.join(', ')}`);
+    this.side = side;
+    this.tables = tables;
+  }
+}
+
+/**
+ * Compares every row and column. Both clients are in a transaction of their own, `repeatable read`, whose settings are
+ * pinned here; they keep a lock on every table until it ends, so that none is emptied, altered or dropped meanwhile.
+ *
+ * @throws Unreadable before anything is compared
+ */
+export async function compareRows(
+  sides: Sides,
+  schemas: readonly string[],
+  onEvent: (event: RowsEvent) => void = () => {},
+): Promise<RowsComparison> {
+  const [source, target] = [await prepare(sides, 'source', schemas), await prepare(sides, 'target', schemas)];
+  const there = new Map(source.map((facts) => [inSql(facts), facts]));
+  const here = new Map(target.map((facts) => [inSql(facts), facts]));
+  onEvent({ event: 'rows_begin', tables: there.size, bytes: source.reduce((sum, { bytes }) => sum + bytes, 0) });
+
+  const tables: TableComparison[] = [];
+  for (const name of [...new Set([...there.keys(), ...here.keys()])].sort()) {
+    const comparison = await comparePair(sides, there.get(name), here.get(name), onEvent);
+    onEvent({ event: 'table', comparison });
+    tables.push(comparison);
+  }
+  return { tables, not_checked: await passedOver(sides, schemas) };
+}
+
+async function prepare(sides: Sides, side: keyof Sides, schemas: readonly string[]): Promise<TableFacts[]> {
+  const client = sides[side];
+  await pinForms(client);
+  const tables = await listTables(client, schemas);
+  const hidden = tables.filter(({ readable }) => !readable).map(({ label }) => label);
+  if (hidden.length > 0) throw new Unreadable(side, hidden);
+  await lockTables(client, tables);
+  return tables;
+}
+
+const none = { rows: 0, checksum: '0'.repeat(32) };
+
+async function comparePair(
+  sides: Sides,
+  there: TableFacts | undefined,
+  here: TableFacts | undefined,
+  onEvent: (event: RowsEvent) => void,
+): Promise<TableComparison> {
+  if (!there || !here) {
+    const shape = [there ? 'the table is missing at the target' : 'the table is not at the source'];
+    const { label = '', key = [], columns = [] } = there ?? here ?? {};
+    const nothing = { equal: false, source: none, target: none, differing: [], more: false };
+    return { table: label, key, columns: columns.length, shape, ...nothing };
+  }
+  const { label: table } = there;
+  const compared = agree(there, here);
+  const shape = shapeDifferences(there, here);
+  const ranges = { source: rangesOf(there), target: rangesOf(here) };
+  const bytes = there.bytes / ranges.source.length;
+  const rows = await within(sides, () =>
+    compareTable(sides, compared, ranges, (read) => onEvent({ event: 'rows_read', table, rows: read, bytes })),
+  );
+  const equal = rows.equal && shape.length === 0;
+  return { table, key: [...compared.key], columns: compared.columns.length, shape, ...rows, equal };
+}
+
+/** What statements lock beside the tables, their indexes, is given free again: a portal has more than a server has locks. */
+async function within<T>({ source, target }: Sides, work: () => Promise<T>): Promise<T> {
+  await Promise.all([beginTable(source), beginTable(target)]);
+  const result = await work();
+  await Promise.all([endTable(source), endTable(target)]);
+  return result;
+}
+
+/** The columns that both sides have, in the source's order. */
+function agree(there: TableFacts, here: TableFacts): ComparedTable {
+  const arrived = new Map(here.columns.map((column) => [column.name, column]));
+  const columns = there.columns.flatMap((column) => {
+    const other = arrived.get(column.name);
+    return other ? [{ ...column, alike: other.native === column.native && other.type === column.type }] : [];
+  });
+  const key = there.key.every((name) => arrived.has(name)) ? there.key : [];
+  const large_values = there.large_values || here.large_values;
+  return { schema: there.schema, name: there.name, columns, key, large_values, buckets: bucketsFor(there.bytes) };
+}
+
+/** Some pages' rows to a bucket, so that a difference is found among few; as many buckets as the memory of a group has room for. */
+function bucketsFor(bytes: number): number {
+  const wanted = Math.ceil(Math.log2(Math.max(1, bytes / (2 * PAGE_BYTES))));
+  return 2 ** Math.min(16, Math.max(4, wanted));
+}
+
+function shapeDifferences(there: TableFacts, here: TableFacts): string[] {
+  const lacks = (facts: TableFacts, { name }: { name: string }) => facts.columns.every((other) => other.name !== name);
+  const missing = there.columns.filter((column) => lacks(here, column));
+  const added = here.columns.filter((column) => lacks(there, column));
+  const parts =
+    there.partition_of === here.partition_of
+      ? []
+      : [`${partition(there.partition_of)} at the source, ${partition(here.partition_of)} at the target`];
+  return [
+    ...missing.map(({ name }) => `column ${name} is missing at the target`),
+    ...added.map(({ name }) => `column ${name} is not at the source`),
+    ...parts,
+  ];
+}
+
+const partition = (parent: string | null) => (parent === null ? 'no partition' : `a partition of ${parent}`);
+
+function rangesOf({ bytes, heap }: TableFacts): (PageRange | undefined)[] {
+  if (!heap || bytes <= RANGE_BYTES) return [undefined];
+  const pages = RANGE_BYTES / PAGE_BYTES;
+  const count = Math.ceil(bytes / RANGE_BYTES);
+  return Array.from({ length: count }, (_, n) => ({
+    from: n * pages,
+    to: n === count - 1 ? undefined : (n + 1) * pages,
+  }));
+}
+
+const reasons = {
+  'materialized view': 'its rows are made from other tables, and are made anew by REFRESH MATERIALIZED VIEW',
+  'foreign table': 'its rows are in another database',
+  'extension table': 'it belongs to an extension, that fills it where it is installed',
+} as const;
+
+async function passedOver(sides: Sides, schemas: readonly string[]): Promise<NotChecked[]> {
+  const listed = await listPassedOver(sides.source, schemas);
+  return listed.map((object) => ({ what: `the rows of ${object.kind} ${object.label}`, why: reasons[object.kind] }));
+}
