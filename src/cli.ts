@@ -35,6 +35,11 @@ const commands: Entry[] = [
     load: () => import('./migrate/users.command.ts'),
   },
   {
+    name: 'migrate report',
+    summary: 'a document of what was moved and what shows that it arrived',
+    load: () => import('./portal/report.command.ts'),
+  },
+  {
     name: 'roles',
     summary: 'who may read the audit log, and who manages users',
     load: () => import('./roles/roles.command.ts'),

@@ -42,10 +42,24 @@ export async function bothSides(
 ): Promise<{ source: Connection; target: Connection }> {
   if (!from) throw new MigrationFailure('usage', `Say where ${what}: --from postgres://…`);
   const source = connection('--from', from);
+  warn(source, io);
+  return { source, target: await targetSide({ to }, io, 'Say where they go') };
+}
+
+/**
+ * The database of gatehouse, with a warning where somebody on the way could read.
+ *
+ * @param demand what to say where there is none
+ */
+export async function targetSide({ to }: { to?: string | undefined }, io: Io, demand: string): Promise<Connection> {
   const target = to ? connection('--to', to) : await io.findDatabase();
-  if (!target) throw new MigrationFailure('usage', 'Say where they go: --to postgres://… or DATABASE_URL.');
-  for (const { weakness } of [source, target]) if (weakness) io.stderr.write(`warning: ${weakness}\n`);
-  return { source, target };
+  if (!target) throw new MigrationFailure('usage', `${demand}: --to postgres://… or DATABASE_URL.`);
+  warn(target, io);
+  return target;
+}
+
+function warn({ weakness }: Connection, { stderr }: Pick<Io, 'stderr'>): void {
+  if (weakness) stderr.write(`warning: ${weakness}\n`);
 }
 
 /** The URL itself is never shown: it holds a password. */
