@@ -65,13 +65,15 @@ const addresses = new Set(
 
 type AttributeKind = 'plain' | 'address' | 'unsafe';
 
-function kindOf(attribute: string): AttributeKind {
+function kindOf({ element, attribute }: Place): AttributeKind {
   const name = attribute
     .toLowerCase()
     .replace(/^data-/, '')
     .replace(/^(?!xmlns).*:/, '');
   if (name === '' || name.startsWith('on') || ['style', 'srcset', 'srcdoc', 'imagesrcset'].includes(name))
     return 'unsafe';
+  // With `http-equiv` it sends its reader elsewhere.
+  if (element === 'meta' && name === 'content') return 'unsafe';
   return addresses.has(name) || /src|uri|url/.test(name) ? 'address' : 'plain';
 }
 
@@ -181,8 +183,8 @@ function put(place: Place, text: string): [Place, string] {
   // In a comment; elsewhere no template that was checked has one.
   if (place.at !== 'before value' && place.at !== 'value') return [place, ''];
   const value: Place = { ...place, at: 'value' };
-  const safe = kindOf(place.attribute) === 'address' ? addressPart(place.held, text) : text;
-  const written = place.quote === '' ? escapedBare(safe) : escaped(safe);
+  const safe = kindOf(place) === 'address' ? addressPart(place.held, text) : text;
+  const written = place.quote === '' ? bareOf(place, safe) : escaped(safe);
   return [{ ...value, held: value.held + safe }, written];
 }
 
@@ -237,17 +239,17 @@ function refuseUnsafe(place: Place, line: number): void {
       throw mistake(`<${place.element}>`);
     case 'before value':
     case 'value':
-      if (kindOf(place.attribute) === 'unsafe') throw mistake(`the attribute ${place.attribute}`);
-      if (kindOf(place.attribute) === 'address' && /^\s*(?:javascript|vbscript|data):/i.test(place.held)) {
+      if (kindOf(place) === 'unsafe') throw mistake(`the attribute ${place.attribute}`);
+      if (kindOf(place) === 'address' && /^\s*(?:javascript|vbscript|data):/i.test(place.held)) {
         throw mistake('an address that is a program or a document');
       }
   }
 }
 
 /** A scheme is the template's or the value's, and not made of both. */
-function refuseScheme({ attribute, held }: Place, line: number): void {
-  if (kindOf(attribute) !== 'address') return;
-  const [beginning = ''] = held.split(/[/?#]/, 1);
+function refuseScheme(place: Place, line: number): void {
+  if (kindOf(place) !== 'address') return;
+  const [beginning = ''] = place.held.split(/[/?#]/, 1);
   const value = beginning.indexOf(A_VALUE);
   if (value >= 0 && beginning.includes(':', value)) {
     throw new TemplateMistake(line, 'a value cannot be part of the scheme of an address.');
@@ -281,7 +283,8 @@ export function escaped(text: string): string {
   return text.replaceAll('\0', '\ufffd').replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** Text as the value of an attribute without quotes. */
-function escapedBare(text: string): string {
+/** Text as the value of an attribute without quotes. One that begins with nothing would begin with what comes after it. */
+function bareOf({ at }: Place, text: string): string {
+  if (text === '' && at === 'before value') return '&#32;';
   return text.replace(/[^A-Za-z0-9]/gu, (character) => `&#${character.codePointAt(0)};`);
 }

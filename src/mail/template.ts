@@ -255,8 +255,9 @@ const functions = {
   eq: [2, 8, ([first, ...others]: unknown[]) => others.some((other) => areEqual(first, other))],
   ne: [2, 2, ([first, second]: unknown[]) => !areEqual(first, second)],
   not: [1, 1, ([value]: unknown[]) => !isTrue(value)],
-  and: [1, 8, (values: unknown[]) => values.find((value) => !isTrue(value)) ?? values.at(-1)],
-  or: [1, 8, (values: unknown[]) => values.find(isTrue) ?? values.at(-1)],
+  // Where there is none, that is -1, and means the last.
+  and: [1, 8, (values: unknown[]) => values.at(values.findIndex((value) => !isTrue(value)))],
+  or: [1, 8, (values: unknown[]) => values.at(values.findIndex(isTrue))],
   index: [2, 8, ([value, ...keys]: unknown[]) => keys.reduce((of, key) => memberOf(of, String(key)), value)],
   len: [1, 1, ([value]: unknown[]) => lengthOf(value)],
 } as const satisfies Record<string, readonly [least: number, most: number, (values: unknown[]) => unknown]>;

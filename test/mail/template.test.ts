@@ -39,6 +39,11 @@ describe('is understood', () => {
     ['{{if eq .Data.lang "de"}}Hallo{{else if eq .Data.lang "fr" "be"}}Bonjour{{else}}Hello{{end}}', 'Bonjour'],
     ['{{ if and .Data.name (not .Data.empty) }}yes{{ end }}', 'yes'],
     ['{{ if or .Data.empty .Data.zero .Data.none }}yes{{ end }}|', '|'],
+    ['{{ if and .Data.missing .Data.name }}yes{{ end }}|{{ and .Data.missing .Data.name }}|', '||'],
+    [
+      '{{ and .Data.name .Data.zero .Data.yes }} {{ and .Data.name .Data.lang }} {{ or .Data.zero .Data.empty }}|',
+      '0 fr |',
+    ],
     ['{{ if ne .Data.lang "en" }}other{{ end }}', 'other'],
     ['{{ if eq .Data.missing "x" }}yes{{ end }}|', '|'],
     ['{{ if eq .Data.zero 0 }}zero{{ end }}{{ if eq .Data.yes true }}yes{{ end }}', 'zeroyes'],
@@ -114,6 +119,7 @@ describe('is refused, with its line', () => {
     ['<a onclick="go({{ .Token }})">', /the attribute onclick/],
     ['<img srcset="{{ .Data.a }}">', /the attribute srcset/],
     ['<iframe srcdoc="{{ .Data.a }}">', /the attribute srcdoc/],
+    ['<meta http-equiv="refresh" content="0;url={{ .Data.a }}">', /the attribute content/],
     ['<p {{ .Data.attribute }}>', /inside a tag/],
     ['<p {{ .Data.attribute }}="x">', /inside a tag/],
     ['<p ="{{ .Data.attribute }}">', /attribute/],
@@ -151,6 +157,10 @@ describe('values stay in their place', () => {
     ] as const) {
       expect(render(`${before}{{ .Data.name }}${after}`, { name: evil })).toBe(before + html + after);
     }
+    // With nothing there, the next attribute would be its value, and what stands in that one would be attributes.
+    const withNext = '<a title={{ .Data.none }} alt="{{ .Data.name }}">';
+    expect(render(withNext, { name: 'x href=//evil.example' })).toBe('<a title=&#32; alt="x href=//evil.example">');
+    expect(render('<p title={{ .Data.none }}{{ .Data.name }}px>', { name: 'a' })).toBe('<p title=&#32;apx>');
     expect(render('<p title={{ .Data.name }}>', { name: 'a b>c=`"' })).toBe('<p title=a&#32;b&#62;c&#61;&#96;&#34;>');
   });
 
