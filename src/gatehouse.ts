@@ -11,6 +11,7 @@ import { createPool } from './db/pool.ts';
 import type { Log } from './http/log.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
 import { openTemplates } from './mail/templates.ts';
+import { type BreachedPasswords, createBreachedPasswords } from './passwords/breached-passwords.ts';
 import { hashConcurrency } from './passwords/hash-queue.ts';
 import { createPasswords, type Passwords } from './passwords/passwords.ts';
 import { type PasswordRules, passwordRules } from './passwords/strength.ts';
@@ -24,6 +25,8 @@ export interface Gatehouse {
   signingKeys: SigningKeys;
   passwords: Passwords;
   passwordRules: PasswordRules;
+  /** Undefined where nobody is to be asked. */
+  breachedPasswords: BreachedPasswords | undefined;
   mailer: Mailer;
   /** Derives the keys of refresh tokens, the subjects of lockout counters, the MACs of page cursors. 256 bits. */
   serverSecret: KeyObject;
@@ -76,6 +79,7 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
     await Promise.all([pool.end(), backgroundPool.end()]);
     throw error;
   });
+  const breachedPasswords = createBreachedPasswords(settings, clock);
   const mailer = createMailer({ settings, secrets, db: backgroundDb, log, clock, templates });
   return {
     settings,
@@ -84,6 +88,7 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
     signingKeys,
     passwords,
     passwordRules: passwordRules(settings),
+    breachedPasswords,
     mailer,
     serverSecret: createSecretKey(
       new Uint8Array(hkdfSync('sha256', secret, '', 'gatehouse server secret', SERVER_SECRET_BYTES)),
@@ -92,6 +97,7 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
     log,
     clock,
     close: async () => {
+      breachedPasswords?.close();
       await mailer.close();
       await Promise.all([pool.end(), backgroundPool.end()]);
     },

@@ -74,6 +74,7 @@ const ownActions = [
   'client_disabled',
   'role_granted',
   'role_revoked',
+  'breach_check_failed',
   'mail_sent',
   'mail_failed',
   'mail_template_failed',

@@ -354,6 +354,9 @@ const signIn = {
   ),
 };
 
+/** A hundred ranges are remembered as they came. */
+const BLOOM_FILTER = 'a filter for what is known of breached passwords';
+
 const passwords = {
   password_min_length: setting(
     replaced(integer(0, 128), (length) => length < 6, 6),
@@ -382,23 +385,34 @@ const passwords = {
   password_hibp_enabled: setting(
     flag,
     false,
-    'Whether new passwords are looked up among the breached ones of haveibeenpwned.com; five characters of the hash leave the house.',
-    { awaits: 'the check against breached passwords' },
+    'Whether new passwords are looked up among the breached ones of Have I Been Pwned; five of the forty digits of a hash leave the house. A sign-in does not wait for it: its answer says what is known by then.',
   ),
-  password_hibp_fail_closed: setting(flag, false, 'Whether a password is refused when that service does not answer.', {
-    awaits: 'the check against breached passwords',
-  }),
-  password_hibp_user_agent: setting(text, 'gatehouse', 'How we introduce ourselves there.', {
-    awaits: 'the check against breached passwords',
-  }),
+  password_hibp_fail_closed: setting(
+    flag,
+    false,
+    'Whether nobody gets a new password while that service does not answer (503). Otherwise the password passes, and the audit log has `breach_check_failed`.',
+  ),
+  password_hibp_user_agent: setting(text, 'gatehouse', 'How we introduce ourselves there.'),
+  password_hibp_url: setting(
+    webUrl,
+    'https://api.pwnedpasswords.com',
+    'Where that service is, or a copy of it within your walls: `GET /range/21BD1` below it is answered with the rest of each hash and how often it was seen, a line each.',
+    { ours, example: 'https://pwned.internal.example.com' },
+  ),
+  password_hibp_timeout: setting(
+    duration(0.01, 10),
+    2,
+    'How long a new password waits for its answer. From 10ms to 10s.',
+    { ours, example: '2s' },
+  ),
   password_hibp_bloom_enabled: setting(flag, false, 'Whether answers are remembered in a filter.', {
-    awaits: 'the check against breached passwords',
+    awaits: BLOOM_FILTER,
   }),
   password_hibp_bloom_items: setting(integer(0), 100_000, 'How many the filter is made for.', {
-    awaits: 'the check against breached passwords',
+    awaits: BLOOM_FILTER,
   }),
   password_hibp_bloom_false_positives: setting(decimal(0, 1), 0.0000099, 'How often the filter may be wrong.', {
-    awaits: 'the check against breached passwords',
+    awaits: BLOOM_FILTER,
   }),
   hash_concurrency: setting(
     integer(1, 256),

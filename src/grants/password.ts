@@ -51,7 +51,7 @@ export async function passwordGrant(
   occasion: Occasion,
   signal?: AbortSignal,
 ): Promise<SignedInByPassword> {
-  const { db, passwords, passwordRules, columnKeys } = gatehouse;
+  const { db, passwords, passwordRules, breachedPasswords, columnKeys } = gatehouse;
   passwords.refuseWhenFull();
   const [found] = await findCandidate(db, { email, phone, aud });
   const attempt: Attempt = {
@@ -86,7 +86,8 @@ export async function passwordGrant(
   };
   const [session] = await signIn(db, args);
   if (!session) return refuseRightPassword(gatehouse, attempt, args);
-  return { session, weak_password: passwordWeakness(password, passwordRules, session) };
+  const breached = breachedPasswords?.recall(password);
+  return { session, weak_password: passwordWeakness(password, passwordRules, session, breached) };
 }
 
 function reasonOf(found: Candidate | undefined, unreadable: boolean, sealed: boolean): string {

@@ -8,6 +8,7 @@ import type { Metadata } from '../http/body.ts';
 import type { Occasion } from '../http/caller.ts';
 import { attemptArgs, isLocked, recordFailure } from '../lockout/lockout.ts';
 import { clearOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
+import { refuseBreached } from '../passwords/breached-passwords.ts';
 import type { PasswordHolder } from '../passwords/context-words.ts';
 import { refuseUnfit } from '../passwords/strength.ts';
 import { endSessions } from '../sessions/sessions.ts';
@@ -78,7 +79,7 @@ export async function changeOwnUser(gatehouse: Gatehouse, own: OwnAccount, body:
   };
   if (asked.phone && asked.channel && asked.channel !== 'sms')
     throw new AuthError('validation_failed', INVALID_CHANNEL);
-  if (asked.password !== undefined) refuseWeak(gatehouse, own, asked, asked.password);
+  if (asked.password !== undefined) await refuseWeak(gatehouse, own, asked, asked.password);
 
   const password = asked.password === undefined ? undefined : await newPassword(gatehouse, own, asked, asked.password);
   const changed = await inTransaction(db, (tx) => change(tx, gatehouse, own, asked, password));
@@ -91,10 +92,14 @@ const INVALID_CHANNEL = {
     "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only supported if Twilio or Twilio Verify is used as the provider.",
 };
 
-/** By what the account says of its holder, and by what it is about to say. */
-function refuseWeak({ passwordRules }: Gatehouse, { holder }: OwnAccount, asked: OwnChange, password: string): void {
+/** By what the account says of its holder, by what it is about to say, and by what others know. */
+async function refuseWeak(gatehouse: Gatehouse, own: OwnAccount, asked: OwnChange, password: string): Promise<void> {
+  const { passwordRules, passwords } = gatehouse;
+  const { holder, user_id: subject_id, occasion } = own;
   refuseUnfit(password, passwordRules, holder);
   refuseUnfit(password, passwordRules, { email: asked.email, phone: asked.phone, raw_user_meta_data: asked.data });
+  passwords.refuseWhenFull();
+  await refuseBreached(gatehouse, password, { subject_id, occasion });
 }
 
 /** Judges what a new password needs beside itself, and hashes it: no connection is held meanwhile. */
@@ -105,7 +110,6 @@ async function newPassword(
   password: string,
 ): Promise<NewPassword> {
   const { db, passwords, settings, columnKeys } = gatehouse;
-  passwords.refuseWhenFull();
   const user = await inTransaction(db, async (tx) => {
     const locked = await lockOwn(tx, own);
     refuseForbidden(locked, asked, gatehouse);

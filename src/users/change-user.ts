@@ -4,6 +4,8 @@ import { inTransaction } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import { clearOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
+import { refuseBreached } from '../passwords/breached-passwords.ts';
+import type { PasswordHolder } from '../passwords/context-words.ts';
 import { refuseUnfit } from '../passwords/strength.ts';
 import { endSessions } from '../sessions/sessions.ts';
 import { emailAddress, phoneNumber } from './address.ts';
@@ -25,11 +27,12 @@ import { findUser, lockUser, reviveUser, updateUser, upsertIdentity } from './us
  *   `phone_exists` for what is somebody else's, with nothing changed
  */
 export async function changeUser(
-  { db, passwords, passwordRules }: Gatehouse,
+  gatehouse: Gatehouse,
   id: string,
   body: AdministeredUser,
   { actor, occasion, signal }: Administration,
 ): Promise<ChangedUser> {
+  const { db, passwords } = gatehouse;
   const email = body.email ? emailAddress(body.email) : undefined;
   const phone = body.phone ? phoneNumber(body.phone) : undefined;
   const role = roleOf(body);
@@ -38,11 +41,8 @@ export async function changeUser(
     : undefined;
   if (body.password !== undefined) {
     passwords.refuseWhenFull();
-    const [holder] = await findUser(db, { id });
-    if (!holder) throw new AuthError('user_not_found');
-    const data = { ...holder.raw_user_meta_data, ...body.user_metadata };
-    refuseUnfit(body.password, passwordRules, { email, phone, raw_user_meta_data: data });
-    refuseUnfit(body.password, passwordRules, holder);
+    await refuseWeak(gatehouse, id, { email, phone, raw_user_meta_data: body.user_metadata }, body.password);
+    await refuseBreached(gatehouse, body.password, { subject_id: id, occasion });
   }
   await refuseTaken(db, { email, phone, except: id });
 
@@ -104,4 +104,17 @@ export async function changeUser(
     );
     return { before, after };
   });
+}
+
+/** By what the account says of its holder, and by what it is about to say. */
+async function refuseWeak(
+  { db, passwordRules }: Gatehouse,
+  id: string,
+  next: PasswordHolder,
+  password: string,
+): Promise<void> {
+  const [holder] = await findUser(db, { id });
+  if (!holder) throw new AuthError('user_not_found');
+  refuseUnfit(password, passwordRules, holder);
+  refuseUnfit(password, passwordRules, next);
 }

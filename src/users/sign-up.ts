@@ -8,6 +8,7 @@ import type { Metadata } from '../http/body.ts';
 import type { Occasion } from '../http/caller.ts';
 import { refuseTooSoon } from '../mail/frequency.ts';
 import { mailOneTimeToken } from '../one-time-tokens/mail-token.ts';
+import { refuseBreached } from '../passwords/breached-passwords.ts';
 import { refuseUnfit } from '../passwords/strength.ts';
 import type { SessionRow } from '../sessions/sessions.sql.ts';
 import { startSession } from '../sessions/start-session.ts';
@@ -73,9 +74,11 @@ export async function signUpUser(gatehouse: Gatehouse, body: SignUpBody, request
   const person = newPerson(gatehouse, email, body, request);
   await refuseOversizedToken(gatehouse, person, request.occasion.now);
 
+  passwords.refuseWhenFull();
+  await refuseBreached(gatehouse, password, request);
+
   // Whether or not somebody has the address: the hash takes longer than all the rest, which evens out with it.
   const began = performance.now();
-  passwords.refuseWhenFull();
   const encrypted_password = await passwords.hash(password, request.signal);
 
   const asked = { ...person, encrypted_password };

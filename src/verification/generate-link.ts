@@ -6,6 +6,7 @@ import type { Gatehouse } from '../gatehouse.ts';
 import type { Metadata } from '../http/body.ts';
 import { confirmationUrl, type LinkType } from '../mail/confirmation-url.ts';
 import { issueOneTimeToken, type OneTimeTokenType, withdrawOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
+import { isBreached } from '../passwords/breached-passwords.ts';
 import { hashOfNoPassword } from '../passwords/hash.ts';
 import { passwordWeakness, refuseUnfit } from '../passwords/strength.ts';
 import { emailAddress } from '../users/address.ts';
@@ -44,6 +45,7 @@ interface Wanted {
   new_email: string | undefined;
   data: Metadata;
   password: string | undefined;
+  breached: boolean;
   /** Undefined where the password breaks the rules: a new account is refused then. */
   encrypted_password: string | undefined;
 }
@@ -79,8 +81,9 @@ export async function generateLink(gatehouse: Gatehouse, body: LinkBody, by: Adm
   // Hashed while nothing is locked, whether or not an account is to be made.
   const password = type === 'signup' ? body.password : undefined;
   const isFit = password && !passwordWeakness(password, passwordRules, { email, raw_user_meta_data: data });
-  const encrypted_password = isFit ? await passwords.hash(password, by.signal) : undefined;
-  const wanted = { type, email, new_email, data, password, encrypted_password };
+  const breached = isFit ? await isBreached(gatehouse, password, by) : false;
+  const encrypted_password = isFit && !breached ? await passwords.hash(password, by.signal) : undefined;
+  const wanted = { type, email, new_email, data, password, breached, encrypted_password };
   return inTransaction(db, (tx) => makeLink(tx, gatehouse, wanted, by));
 }
 
@@ -158,9 +161,9 @@ async function subjectOf(
   }
 }
 
-function refuseUnfitPassword({ passwordRules }: Gatehouse, { email, data, password }: Wanted): void {
+function refuseUnfitPassword({ passwordRules }: Gatehouse, { email, data, password, breached }: Wanted): void {
   if (!password) refuse('Signup requires a valid password');
-  refuseUnfit(password, passwordRules, { email, raw_user_meta_data: data });
+  refuseUnfit(password, passwordRules, { email, raw_user_meta_data: data }, breached);
 }
 
 /** What an invitation or a sign-up left stays, and more comes to it. */
