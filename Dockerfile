@@ -9,7 +9,9 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 # By its path: `npm run` would put the project's own Node first, which only an install script completes.
-RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && chmod +x dist/bin.js
+RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json \
+ && cp src/passwords/common-passwords.txt dist/passwords/ \
+ && chmod +x dist/bin.js
 
 FROM node:24-trixie-slim AS dependencies
 WORKDIR /build

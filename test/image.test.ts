@@ -36,6 +36,11 @@ describe('the image', () => {
     expect([...new Set(copied)].sort()).toEqual(let_through.sort());
   });
 
+  it('is built as the package is', () => {
+    const steps = manifest.scripts.build.replace(/^rm -rf dist && tsc /, 'node node_modules/typescript/bin/tsc ');
+    expect(wordsOf('RUN').map((words) => words.replace(/\s+/g, ' '))).toContain(steps);
+  });
+
   it('has all that the package has, and that runs', () => {
     const last = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
     for (const name of ['dist', 'drizzle', 'openapi.yaml', 'package.json', 'node_modules']) {
