@@ -25,6 +25,8 @@ export interface ReportedRun {
   /** What is not the same, a line each. */
   differences: string[];
   not_checked: string[];
+  /** What could not be given as it was. */
+  notes: string[];
 }
 
 export interface ReportedSide {
@@ -77,6 +79,7 @@ function readRun(entries: readonly WrittenEntry[], operators: ReadonlyMap<string
     definitions: definitionsIn(said),
     differences: said.flatMap(differencesIn),
     not_checked: said.flatMap(({ not_checked }) => list(not_checked).map(notChecked)),
+    notes: said.flatMap(({ notes }) => texts(notes)),
   };
 }
 
@@ -104,6 +107,7 @@ function movedTable(details: Details): MovedTable {
     const rows = count(details[change]) ?? 0;
     return rows > 0 ? [`${rows.toLocaleString('en-US')} ${change}`] : [];
   });
+  if (details.kept === true) remarks.push('copied by an earlier run');
   return { table: tableOf(details), rows: count(details.rows) ?? 0, remarks: remarks.join(', ') };
 }
 
@@ -116,20 +120,25 @@ function tableOf({ table }: Details): string {
 /** What was compared, and came out one way or the other. */
 const comparisons = ['proofs', 'tables', 'sequences', 'large_objects'] as const;
 
+/** Each thing that was compared, and what to call it. */
+function comparedIn(details: Details): { what: string; of: Details }[] {
+  return comparisons.flatMap((kind) => {
+    const compared = Array.isArray(details[kind]) ? list(details[kind]) : [object(details[kind])];
+    return compared.filter(({ equal }) => typeof equal === 'boolean').map((of) => ({ what: nameOf(kind, of), of }));
+  });
+}
+
+function nameOf(kind: (typeof comparisons)[number], of: Details): string {
+  if (kind === 'large_objects') return 'large objects';
+  return kind === 'sequences' ? `sequence ${text(of.sequence) ?? '?'}` : tableOf(of);
+}
+
 function checksIn(details: Details): Check[] {
-  return comparisons.flatMap((kind) =>
-    (Array.isArray(details[kind]) ? list(details[kind]) : [object(details[kind])]).flatMap((of) => {
-      if (typeof of.equal !== 'boolean') return [];
-      const rows = count(object(of.source).rows) ?? count(of.rows) ?? count(of.count);
-      const what =
-        kind === 'large_objects'
-          ? 'large objects'
-          : kind === 'sequences'
-            ? `sequence ${text(of.sequence) ?? text(of.name) ?? ''}`
-            : tableOf(of);
-      return [{ what: what.trim(), rows, equal: of.equal }];
-    }),
-  );
+  return comparedIn(details).map(({ what, of }) => ({
+    what,
+    rows: count(object(of.source).rows) ?? count(of.rows) ?? count(of.count),
+    equal: of.equal === true,
+  }));
 }
 
 function driftsIn(details: Details): Details[] | undefined {
@@ -150,16 +159,14 @@ function definitionsIn(said: readonly Details[]): ReportedRun['definitions'] {
 }
 
 function differencesIn(details: Details): string[] {
-  const rows = comparisons.flatMap((kind) =>
-    (Array.isArray(details[kind]) ? list(details[kind]) : [object(details[kind])]).flatMap((of) => {
-      if (of.equal !== false) return [];
-      const named = list(of.differing).map((row) => differingRow(tableOf(of), row));
-      const shape = texts(of.shape).map((sentence) => `${tableOf(of)}: ${sentence}`);
-      const more = of.more === true ? [`${tableOf(of)}: and more rows than are named`] : [];
-      const all = [...shape, ...named, ...more];
-      return all.length > 0 ? all : [`${kind === 'large_objects' ? 'large objects' : tableOf(of)}: not equal`];
-    }),
-  );
+  const rows = comparedIn(details).flatMap(({ what, of }) => {
+    if (of.equal === true) return [];
+    const sentences = [...texts(of.shape), ...texts(of.differences)].map((sentence) => `${what}: ${sentence}`);
+    const named = list(of.differing).map((row) => differingRow(what, row));
+    const more = of.more === true ? [`${what}: and more than are named`] : [];
+    const all = [...sentences, ...named, ...more];
+    return all.length > 0 ? all : [`${what}: not equal`];
+  });
   const conflicts = list(details.conflicts).map(
     (row) => `${tableOf(row)} ${text(row.key) ?? ''}: changed on both sides since the last run; stays as it is here`,
   );
@@ -172,8 +179,8 @@ function differingRow(table: string, { key, row, difference, columns }: Details)
 }
 
 function drift(of: Details): string {
-  const words = text(of.message) ?? text(of.difference) ?? text(of.words) ?? text(of.what) ?? 'differs';
-  const named = text(of.object) ?? text(of.name);
+  const words = text(of.sentence) ?? text(of.difference) ?? 'differs';
+  const named = text(of.object);
   return named && !words.includes(named) ? `${named}: ${words}` : words;
 }
 

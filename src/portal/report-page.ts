@@ -78,6 +78,7 @@ ${differences(last)}
 <section>
 <h2>What was done</h2>
 ${runsTable(runs)}
+${notes(runs)}
 </section>
 ${runs.filter(({ moved, checks }) => moved.length + checks.length > 0).map(runDetails)}
 <section>
@@ -172,6 +173,12 @@ ${runs.map((run) => {
 </table>`;
 }
 
+function notes(runs: readonly ReportedRun[]): Markup | undefined {
+  const said = [...new Set(runs.flatMap((run) => run.notes))];
+  if (said.length === 0) return undefined;
+  return html`<h3>What could not be given as it was</h3><ul class="lines">${said.map((line) => html`<li>${line}</li>`)}</ul>`;
+}
+
 function runDetails({ command, run_id, started_at, moved, checks }: ReportedRun): Markup {
   const compared = new Map(checks.map((check) => [check.what, check]));
   const remarks = new Map(moved.map((table) => [table.table, table]));
@@ -226,6 +233,7 @@ h1 { margin: 0; font-size: 32px; line-height: 1.2; letter-spacing: -.01em; text-
 h2 { margin: 44px 0 14px; font-size: 20px; break-after: avoid; }
 h2 small { font-weight: 400; font-size: 13px; color: var(--quiet); margin-left: 6px; }
 h3 { margin: 0; font-size: 15px; }
+section > h3 { margin: 22px 0 8px; }
 small { display: block; color: var(--quiet); font-size: 12.5px; }
 h2 small { display: inline; }
 code { font: .92em ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace; overflow-wrap: anywhere; }

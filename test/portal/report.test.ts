@@ -226,7 +226,17 @@ describe('of a whole portal', () => {
     const row = { difference: 'changed', row: 'id=5', columns: ['full_name'] };
     const proof = {
       tables: [compared('public.people', false, { differing: [row] }), compared('public.funds', true)],
-      drift: [{ class: 20, object: 'policy "own" on public.people', difference: 'is missing at the target' }],
+      sequences: [{ sequence: 'public.people_id_seq', equal: false, differences: ['3 behind the source'] }],
+      large_objects: { equal: true, count: 2, bytes: 9, differing: [], more: false, not_checked: [] },
+      drift: [
+        {
+          number: 20,
+          name: 'policy lost',
+          kind: 'policy',
+          object: '"own" on public.people',
+          sentence: 'Policy "own" on public.people is missing at the target.',
+        },
+      ],
     };
     await writeRun(VERIFY, [
       ['started', { command: 'migrate verify', source: side }],
@@ -239,8 +249,9 @@ describe('of a whole portal', () => {
     expect(code).toBe(6);
     expect(verdicts(record)).toMatchObject({ 'No data lost': 'not met', 'Integrity and completeness': 'not met' });
     expect(record.runs[0]?.differences).toEqual([
-      'policy "own" on public.people: is missing at the target',
+      'Policy "own" on public.people is missing at the target.',
       'public.people id=5: changed (full_name)',
+      'sequence public.people_id_seq: 3 behind the source',
     ]);
   });
 
