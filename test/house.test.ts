@@ -23,6 +23,7 @@ const rooms = [
   'portal',
   'migrate',
   'rows',
+  'catalogue',
   'audit',
   'http',
   'config',

@@ -1,0 +1,59 @@
+/** PostgreSQL's print of an expression or a query, without what differs between majors and means nothing. */
+
+/** A string constant, a quoted name, a word, space, or one other character. */
+const TOKEN = /[eE]?'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*|\s+|./gsu;
+const NEEDS_NO_QUOTES = /^"([a-z_][a-z0-9_$]*)"$/;
+
+/**
+ * An expression with no more quotes and space than it needs: a word that a newer major reserves (`json`, `absent`) is quoted
+ * there and not before. Constants stay as they are.
+ */
+export function comparableSql(sql: string): string {
+  return tokens(sql).join('').trim();
+}
+
+/**
+ * A query in which the columns of its only table bear no table's name. From 16 on PostgreSQL leaves it away where a view
+ * reads one table; no other column can be meant then, because subqueries always name theirs.
+ */
+export function comparableQuery(sql: string): string {
+  const all = tokens(sql);
+  const alias = onlyTable(all);
+  if (alias === undefined) return all.join('').trim();
+  return all
+    .filter((token, at) => {
+      if (token === alias && all[at + 1] === '.' && all[at - 1] !== '.') return false;
+      return !(token === '.' && all[at - 1] === alias && all[at - 2] !== '.');
+    })
+    .join('')
+    .trim();
+}
+
+function tokens(sql: string): string[] {
+  return (sql.match(TOKEN) ?? []).map((token) =>
+    /^\s/.test(token) ? ' ' : (NEEDS_NO_QUOTES.exec(token)?.[1] ?? token),
+  );
+}
+
+/** What follows the outermost FROM: the last name of it, when it is one table under one name. */
+function onlyTable(all: readonly string[]): string | undefined {
+  let depth = 0;
+  let name: string | undefined;
+  let inFrom = false;
+  for (const token of all) {
+    if (token === ')') depth--;
+    if (depth === 0 && token !== ' ') {
+      if (inFrom && ends.has(token)) break;
+      if (inFrom && several.has(token)) return undefined;
+      if (inFrom && /^["\p{L}_]/u.test(token)) name = token;
+      if (token === 'FROM') inFrom = true;
+      if (setOperations.has(token)) return undefined;
+    }
+    if (token === '(') depth++;
+  }
+  return name;
+}
+
+const ends = new Set(['WHERE', 'GROUP', 'HAVING', 'WINDOW', 'ORDER', 'LIMIT', 'OFFSET', 'FETCH', 'FOR', ';']);
+const several = new Set([',', 'JOIN', 'TABLESAMPLE']);
+const setOperations = new Set(['UNION', 'INTERSECT', 'EXCEPT']);

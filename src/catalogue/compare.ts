@@ -1,0 +1,242 @@
+/** Whether two databases are made of the same things; if not, what has become of which. */
+import { type Catalogue, type CatalogueObject, type Fact, grantName, objectKey, ownsIt } from './catalogue.ts';
+import { comparableQuery, comparableSql } from './comparable.ts';
+import { type ComparedFact, comparedFacts, type DriftName, driftNumbers, type Kind, kinds } from './kinds.ts';
+
+/** One difference. */
+export interface Drift {
+  /** Of the research's list of 36; undefined for what that list does not have. */
+  number: number | undefined;
+  name: DriftName;
+  kind: Kind;
+  /** `public.portfolios.cash` */
+  object: string;
+  sentence: string;
+  /** The two values, where the object is on both sides. */
+  source?: Fact;
+  target?: Fact;
+}
+
+/** What is another at the target on purpose. */
+export interface Allowance {
+  /** Role of the source → the role that takes its place. Those that are not in here keep their name. */
+  roles?: ReadonlyMap<string, string>;
+  /** Extensions that stay behind, and those that may be in another schema. */
+  extensions?: ReadonlyMap<string, 'absent' | 'anywhere'>;
+}
+
+/** Enforced by PostgreSQL 17 and newer, and unknown to older ones. */
+const MAINTAIN = /^MAINTAIN/;
+/** An owner may hand on whatever it may do. */
+const GRANT_OPTION = / with grant option$/;
+
+/**
+ * Every difference, in the order of kinds and names. What hangs on an object that is missing is not named again: a lost table
+ * is one drift, not one for each of its columns. Names, owners and rights of roles are compared as `allowance` maps them.
+ */
+export function compareCatalogues(source: Catalogue, target: Catalogue, allowance: Allowance = {}): Drift[] {
+  const expected = allowing(source.objects, allowance);
+  const found = allowing(target.objects, {});
+  const sameMajor = major(source) === major(target);
+  const drifts: Drift[] = [];
+
+  // Nothing is granted to a superuser that it could not do anyway, and nothing is lost to it.
+  const withoutLimits = new Set(
+    [...found.values()]
+      .filter(({ kind, facts }) => kind === 'role' && facts.superuser === true)
+      .map(({ name }) => name),
+  );
+  const isMoot = ({ facts }: CatalogueObject) =>
+    typeof facts.grantee === 'string' && withoutLimits.has(facts.grantee) && !ownsIt(facts);
+
+  for (const [key, object] of expected) {
+    if (isMoot(object)) continue;
+    const counterpart = found.get(key);
+    if (counterpart) drifts.push(...differences(object, counterpart, { sameMajor, allowance }));
+    else if (isAbsentOnPurpose(object, allowance) || isGoneWith(object, expected, found)) continue;
+    else drifts.push(missing(object));
+  }
+  for (const [key, object] of found) {
+    if (expected.has(key) || object.guest || object.kind === 'role') continue;
+    if (isMoot(object) || isGoneWith(object, found, expected)) continue;
+    drifts.push(added(object));
+  }
+  return drifts;
+}
+
+/** The target's own extensions are its own matter, as are grants that no right is left of. */
+function isAbsentOnPurpose({ kind, name, facts }: CatalogueObject, { extensions }: Allowance): boolean {
+  if (kind === 'extension') return extensions?.get(name.replace(/^"|"$/g, '')) === 'absent';
+  return Array.isArray(facts.privileges) && facts.privileges.every((privilege) => MAINTAIN.test(privilege));
+}
+
+/** Hangs on something that one side has and the other has not, which is named already. */
+function isGoneWith({ parent }: CatalogueObject, there: Objects, here: Objects): boolean {
+  if (parent === null) return false;
+  const key = comparableSql(parent);
+  return there.has(key) && !here.has(key);
+}
+
+type Objects = ReadonlyMap<string, CatalogueObject>;
+
+const major = ({ server_version_num }: Catalogue) => Math.floor(server_version_num / 10_000);
+
+/**
+ * The objects with roles called what they are called at the target, by keys that do not hang on quotes. Two roles may become
+ * one: it has the rights of both.
+ */
+function allowing(objects: Objects, { roles = new Map() }: Allowance): Objects {
+  const as = (role: string) => roles.get(role) ?? role;
+  const renamed = new Map<string, CatalogueObject>();
+  for (const object of objects.values()) {
+    if (object.kind === 'role' && roles.has(object.name)) continue;
+    const facts = { ...object.facts };
+    for (const fact of ['owner', 'grantee', 'maker']) {
+      if (typeof facts[fact] === 'string') facts[fact] = as(facts[fact]);
+    }
+    for (const fact of ['roles', 'member_of']) {
+      const names = facts[fact];
+      if (Array.isArray(names)) facts[fact] = [...new Set(names.map(as))].sort();
+    }
+    let { name, parent } = object;
+    if (object.kind === 'large objects') name = `of ${facts.owner}`;
+    if (parent?.startsWith('large objects of ')) parent = `large objects of ${as(parent.slice(17))}`;
+    // What a role makes is its own, whatever else is granted by default in a schema.
+    if (object.kind === 'default privilege' && facts.schema !== null && ownsIt(facts)) continue;
+    if (facts.grantee !== undefined) name = grantName(object.kind, parent, facts);
+    const key = comparableSql(objectKey({ ...object, name }));
+    const merged = renamed.get(key)?.facts;
+    if (Array.isArray(facts.privileges)) {
+      const rights = [...facts.privileges, ...strings(merged?.privileges ?? null)];
+      facts.privileges = [
+        ...new Set(ownsIt(facts) ? rights.filter((right) => !GRANT_OPTION.test(right)) : rights),
+      ].sort();
+    }
+    if (typeof facts.count === 'number' && typeof merged?.count === 'number') facts.count += merged.count;
+    renamed.set(key, { ...object, name, parent, facts });
+  }
+  return renamed;
+}
+
+interface Circumstances {
+  sameMajor: boolean;
+  allowance: Allowance;
+}
+
+function differences(source: CatalogueObject, target: CatalogueObject, circumstances: Circumstances): Drift[] {
+  return Object.entries(comparedFacts(source.kind)).flatMap(([fact, compared]) => {
+    const [a = null, b = null] = [source.facts[fact], target.facts[fact]];
+    if (compared.as === 'privileges') return rightsChanged(source, strings(a), strings(b), circumstances);
+    if (isEqual(a, b, compared, circumstances) || isAllowed(source, fact, circumstances)) return [];
+    return [changed(source, fact, compared, a, b)];
+  });
+}
+
+function isAllowed({ kind, name }: CatalogueObject, fact: string, { allowance }: Circumstances): boolean {
+  return kind === 'extension' && fact === 'schema' && allowance.extensions?.get(name) === 'anywhere';
+}
+
+function isEqual(a: Fact, b: Fact, { as }: ComparedFact, { sameMajor }: Circumstances): boolean {
+  if (JSON.stringify(a) === JSON.stringify(b) || (as === 'majors' && !sameMajor)) return true;
+  if (as === 'order') return isInOneOrder(strings(a), strings(b));
+  if (as === 'sql') return comparable(a, comparableSql) === comparable(b, comparableSql);
+  if (as === 'view') return comparable(a, comparableQuery) === comparable(b, comparableQuery);
+  return false;
+}
+
+function comparable(fact: Fact, normalise: (sql: string) => string): string {
+  return JSON.stringify(fact, (_, value) => (typeof value === 'string' ? normalise(value) : value));
+}
+
+/** Those that both have come in the same order. */
+function isInOneOrder(a: readonly string[], b: readonly string[]): boolean {
+  const inBoth = (names: readonly string[], others: readonly string[]) => names.filter((name) => others.includes(name));
+  return inBoth(a, b).join('\0') === inBoth(b, a).join('\0');
+}
+
+const strings = (fact: Fact): string[] =>
+  Array.isArray(fact) ? fact.filter((item): item is string => typeof item === 'string') : [];
+
+const driftOf = (name: DriftName, { kind, name: object }: CatalogueObject, sentence: string): Drift => ({
+  number: driftNumbers[name],
+  name,
+  kind,
+  object,
+  sentence,
+});
+
+function missing(object: CatalogueObject): Drift {
+  const name = nameOfLoss(object) ?? kinds[object.kind].missing;
+  const rights = strings(object.facts.privileges ?? null);
+  if (rights.length > 0) return driftOf(name, object, `${rightsOf(object, rights)}: not at the target.`);
+  return driftOf(name, object, `${titleOf(object)} is missing at the target.`);
+}
+
+function added(object: CatalogueObject): Drift {
+  const { added: name } = kinds[object.kind];
+  const rights = strings(object.facts.privileges ?? null);
+  if (rights.length > 0) return driftOf(name, object, `${rightsOf(object, rights)}: at the target only.`);
+  return driftOf(name, object, `${titleOf(object)} is at the target and not at the source.`);
+}
+
+/** What a constraint is lost under depends on what it was. */
+function nameOfLoss({ kind, facts }: CatalogueObject): DriftName | undefined {
+  if (kind !== 'constraint') return undefined;
+  if (facts.form === 'check') return 'CHECK lost';
+  if (facts.form === 'foreign key') return 'foreign key missing or not valid';
+  return 'index missing or invalid';
+}
+
+function changed(
+  object: CatalogueObject,
+  fact: string,
+  { drift, words }: ComparedFact,
+  source: Fact,
+  target: Fact,
+): Drift {
+  const name = nameOfChange(object, fact) ?? drift;
+  const sentence = `${titleOf(object)}: ${words} is ${shown(source)} at the source and ${shown(target)} at the target.`;
+  return { ...driftOf(name, object, sentence), source, target };
+}
+
+function nameOfChange(object: CatalogueObject, fact: string): DriftName | undefined {
+  if (object.kind === 'constraint' && fact === 'valid') return nameOfLoss(object);
+  if (object.kind === 'index' && fact === 'predicate' && object.facts.unique === true) return 'unique predicate lost';
+  return undefined;
+}
+
+/** Lost and gained rights are two things: the one breaks the portal, the other opens it. */
+function rightsChanged(
+  object: CatalogueObject,
+  source: string[],
+  target: string[],
+  { sameMajor }: Circumstances,
+): Drift[] {
+  const counts = (privilege: string) => sameMajor || !MAINTAIN.test(privilege);
+  const lost = source.filter((privilege) => counts(privilege) && !target.includes(privilege));
+  const gained = target.filter((privilege) => counts(privilege) && !source.includes(privilege));
+  const { missing: loss, added: gain } = kinds[object.kind];
+  return [
+    ...(lost.length > 0 ? [driftOf(loss, object, `${rightsOf(object, lost)}: not at the target.`)] : []),
+    ...(gained.length > 0 ? [driftOf(gain, object, `${rightsOf(object, gained)}: at the target only.`)] : []),
+  ];
+}
+
+const rightsOf = ({ kind, name }: CatalogueObject, rights: readonly string[]) =>
+  `${kind === 'grant' ? 'Grant' : 'Default privilege'} of ${rights.join(', ')} ${name}`;
+
+function titleOf({ kind, name }: CatalogueObject): string {
+  if (kind === 'database') return 'The database';
+  return `${kind[0]?.toUpperCase()}${kind.slice(1)} ${name}`;
+}
+
+/** So much of a value is in a sentence; the whole is in the drift. */
+const SHOWN_LENGTH = 160;
+
+function shown(fact: Fact): string {
+  if (fact === null) return 'not set';
+  if (fact === true) return 'on';
+  if (fact === false) return 'off';
+  const text = (Array.isArray(fact) ? fact.join(', ') || 'none' : String(fact)).replace(/\s+/g, ' ').trim();
+  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
+}
