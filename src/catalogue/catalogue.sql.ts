@@ -521,18 +521,23 @@ export async function listObjects(
   return rows;
 }
 
+/** What a role is told that means the same without Supabase. */
+const carriedSettings = ['search_path', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+
 /** Roles by name. Who may sign in, and how, is for each server to say, and not asked. */
 export async function listRoles(client: pg.ClientBase, names: readonly string[]): Promise<CatalogueRow[]> {
   const { rows } = await client.query<CatalogueRow>(
     `select r.rolname::text as object, r.rolsuper as superuser, r.rolbypassrls as bypass_row_security, r.rolinherit as inherit,
             array(select ${role('m.roleid')} from pg_auth_members as m where m.member = r.oid group by 1 order by 1) as member_of,
-            array(select unnest(s.setconfig) from pg_db_role_setting as s
+            array(select distinct setting
+                    from pg_db_role_setting as s, unnest(s.setconfig) as setting
                    where s.setrole = r.oid
                      and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+                     and split_part(setting, '=', 1) = any ($2)
                    order by 1) as settings
        from pg_roles as r
       where r.rolname = any ($1)`,
-    [names],
+    [names, carriedSettings],
   );
   return rows;
 }

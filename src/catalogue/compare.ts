@@ -23,6 +23,8 @@ export interface Allowance {
   roles?: ReadonlyMap<string, string>;
   /** Extensions that stay behind, and those that may be in another schema. */
   extensions?: ReadonlyMap<string, 'absent' | 'anywhere'>;
+  /** Other objects that stay behind, as `objectKey` has them: `publication supabase_realtime`. */
+  absent?: ReadonlySet<string>;
 }
 
 /** Enforced by PostgreSQL 17 and newer, and unknown to older ones. */
@@ -64,11 +66,15 @@ export function compareCatalogues(source: Catalogue, target: Catalogue, allowanc
   return drifts;
 }
 
-/** The target's own extensions are its own matter, as are grants that no right is left of. */
-function isAbsentOnPurpose({ kind, name, facts }: CatalogueObject, { extensions }: Allowance): boolean {
-  if (kind === 'extension') return extensions?.get(name.replace(/^"|"$/g, '')) === 'absent';
+/** Stays behind, as do rights that the target's PostgreSQL may not know. */
+function isAbsentOnPurpose(object: CatalogueObject, { extensions, absent }: Allowance): boolean {
+  const { kind, name, facts } = object;
+  if (absent?.has(objectKey(object))) return true;
+  if (kind === 'extension') return extensions?.get(unquoted(name)) === 'absent';
   return Array.isArray(facts.privileges) && facts.privileges.every((privilege) => MAINTAIN.test(privilege));
 }
+
+const unquoted = (name: string) => name.replace(/^"|"$/g, '');
 
 /** Hangs on something that one side has and the other has not, which is named already. */
 function isGoneWith({ parent }: CatalogueObject, there: Objects, here: Objects): boolean {
@@ -133,7 +139,7 @@ function differences(source: CatalogueObject, target: CatalogueObject, circumsta
 }
 
 function isAllowed({ kind, name }: CatalogueObject, fact: string, { allowance }: Circumstances): boolean {
-  return kind === 'extension' && fact === 'schema' && allowance.extensions?.get(name) === 'anywhere';
+  return kind === 'extension' && fact === 'schema' && allowance.extensions?.get(unquoted(name)) === 'anywhere';
 }
 
 function isEqual(a: Fact, b: Fact, { as }: ComparedFact, { sameMajor }: Circumstances): boolean {

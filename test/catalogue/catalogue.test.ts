@@ -446,6 +446,13 @@ describe('what is another on purpose', () => {
     expect(told(await planted(statements, { roles }))).toEqual([]);
   });
 
+  test('whatever else is named as left behind', async () => {
+    const absent = new Set(['publication supabase_realtime', 'trigger stamp on public.profiles']);
+    const statements = 'drop publication supabase_realtime; drop trigger stamp on public.profiles';
+    expect(told(await planted(statements))).toHaveLength(2);
+    expect(told(await planted(statements, { absent }))).toEqual([]);
+  });
+
   test('an extension that stays behind, or that is in another schema', async () => {
     const extensions = new Map([['pg_stat_statements', 'absent'] as const]);
     expect(told(await planted('drop extension pg_stat_statements', { extensions }))).toEqual([]);
