@@ -4,15 +4,15 @@ import { userInfo } from 'node:os';
 import { styleText } from 'node:util';
 import { CommandFailure, type CommandIo, exitCodes } from './command.ts';
 import { type Connection, connectionFromUrl } from './config/connection.ts';
-import { type Config, ConfigMistakes, readConfig, type Secrets } from './config.ts';
+import { type Config, ConfigMistakes, readConfig, type Secrets, type Settings } from './config.ts';
 import { createPool } from './db/pool.ts';
 import { prepareDatabase } from './db/prepare-database.ts';
 import { homeExists, openHomeDatabase } from './home/home.ts';
 import { failureOf } from './service/start-failure.ts';
 import { version } from './version.ts';
 
-/** What a command gets beside the io of all: the environment, for those that are about it, and its secrets. */
-type Io = CommandIo & { env: NodeJS.ProcessEnv; secrets: Secrets };
+/** What a command gets beside the io of all: the environment, for those that are about it, with what it sets. */
+type Io = CommandIo & { env: NodeJS.ProcessEnv; settings: Settings; secrets: Secrets };
 
 interface Entry {
   /** The words it is called by. */
@@ -38,6 +38,11 @@ const commands: Entry[] = [
     name: 'migrate report',
     summary: 'a document of what was moved and what shows that it arrived',
     load: () => import('./portal/report.command.ts'),
+  },
+  {
+    name: 'backup',
+    summary: 'backups: made, listed, proven by restoring them, removed when their time is over',
+    load: () => import('./backup/backup.command.ts'),
   },
   {
     name: 'roles',
@@ -108,6 +113,9 @@ function createIo(command: string, env: NodeJS.ProcessEnv, ends: AsyncDisposable
     env,
     clock: () => new Date(),
     operator: operator(),
+    get settings() {
+      return read().settings;
+    },
     get secrets() {
       return read().secrets;
     },

@@ -86,7 +86,7 @@ describe.each([...pages, 'openapi.yaml'])('%s', (page) => {
 
     const commands = [...read('src/cli.ts').matchAll(/^ {4}name: '([a-z ]+)'/gm)].map(([, name = '']) => name);
     const named = [
-      ...text.matchAll(/(?:gatehouse|npm run gatehouse --) ((?:migrate|roles|clients|keys|settings)\b[a-z ]*)/g),
+      ...text.matchAll(/(?:gatehouse|npm run gatehouse --) ((?:migrate|backup|roles|clients|keys|settings)\b[a-z ]*)/g),
     ];
     for (const [, words = ''] of named) {
       expect([words, commands.some((name) => words.trim().startsWith(name))]).toEqual([words, true]);

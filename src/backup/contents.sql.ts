@@ -1,0 +1,293 @@
+/** What a database holds, seen in one snapshot: asked when it is dumped, and again of what was restored. */
+import pg from 'pg';
+import type { Contents, DatabaseFacts, Digest, RoleFact } from './manifest.ts';
+
+/** Held for as long as a backup is made or backups expire, by the session. */
+const BACKUP_LOCK = 7_246_830_532;
+
+/** How values look must not depend on a server's or a database's settings; nor may waiting end a long question. */
+const SETTINGS = `
+  set statement_timeout = 0; set lock_timeout = '60s'; set idle_in_transaction_session_timeout = 0;
+  set search_path = ''; set bytea_output = 'hex'; set lc_monetary = 'C'; set xmloption = 'content'; set row_security = off`;
+
+export async function pinSession(client: pg.ClientBase): Promise<void> {
+  await client.query(SETTINGS);
+}
+
+export async function tryBackupLock(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${BACKUP_LOCK}) as locked`);
+  return rows[0]?.locked ?? false;
+}
+
+/** Opens a read-only transaction whose snapshot others can use for as long as it lasts. */
+export async function exportSnapshot(client: pg.ClientBase): Promise<{ snapshot: string; snapshot_at: string }> {
+  await client.query('begin isolation level repeatable read read only');
+  const { rows } = await client.query<{ snapshot: string; snapshot_at: string }>(
+    'select pg_export_snapshot() as snapshot, statement_timestamp()::text as snapshot_at',
+  );
+  return one(rows);
+}
+
+/** Whether events can be written here. */
+export async function hasAuditLog(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(`select to_regclass('audit.events') is not null as there`);
+  return one(rows).there;
+}
+
+export async function readDatabaseFacts(client: pg.ClientBase): Promise<DatabaseFacts> {
+  const { rows } = await client.query<DatabaseFacts>(
+    `select datname as name, current_setting('server_version') as server_version,
+            current_setting('server_version_num')::int / 10000 as server_major,
+            pg_encoding_to_char(encoding) as encoding, datcollate as collate, datctype as ctype
+       from pg_database where datname = current_database()`,
+  );
+  return one(rows);
+}
+
+/** Every role of the cluster but PostgreSQL's own. */
+export async function listRoles(client: pg.ClientBase): Promise<RoleFact[]> {
+  const { rows } = await client.query<RoleFact>(
+    `select rolname as name, rolbypassrls as bypassrls, rolcreaterole as createrole, rolcreatedb as createdb,
+            rolinherit as inherit, rolsuper as superuser,
+            array(select distinct r.rolname::text from pg_auth_members as m join pg_roles as r on r.oid = m.roleid
+                   where m.member = role.oid order by 1) as member_of
+       from pg_roles as role where rolname !~ '^pg_' order by rolname`,
+  );
+  return rows;
+}
+
+/** Rows, sequences, large objects and what the schemas are made of. In the caller's transaction. */
+export async function readContents(client: pg.ClientBase): Promise<Contents> {
+  const kinds = await readKinds(client);
+  const tables: Record<string, Digest> = {};
+  for (const { name, columns } of await listTables(client)) tables[name] = await digestRows(client, name, columns);
+  return {
+    kinds,
+    tables,
+    sequences: await readSequences(client),
+    large_objects: await digestLargeObjects(client),
+    newest_event: (await hasAuditLog(client)) ? await findNewestEvent(client) : null,
+  };
+}
+
+/** Schemas whose contents are the database's own. */
+const OWN = (schema: string) => `${schema} !~ '^pg_' and ${schema} <> 'information_schema'`;
+/** What an extension brings comes back with it. */
+const OF_EXTENSION = (catalogue: string, oid: string) =>
+  `exists (select from pg_depend where classid = '${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
+
+/** Columns by name: after a restore an inherited one may stand elsewhere. */
+async function listTables(client: pg.ClientBase): Promise<{ name: string; columns: string[] }[]> {
+  const { rows } = await client.query<{ name: string; columns: string[] }>(
+    `select format('%I.%I', nspname, relname) as name,
+            array(select quote_ident(attname) from pg_attribute
+                   where attrelid = c.oid and attnum > 0 and not attisdropped order by attname) as columns
+       from pg_class as c join pg_namespace as n on n.oid = relnamespace
+      where relkind = 'r' and relpersistence <> 't' and ${OWN('nspname')} and not ${OF_EXTENSION('pg_class', 'c.oid')}
+      order by 1`,
+  );
+  return rows;
+}
+
+/** Each value is hashed by itself: a row as one text could be longer than PostgreSQL's limit of 1 GB. */
+async function digestRows(client: pg.ClientBase, table: string, columns: string[]): Promise<Digest> {
+  const values = columns.map((column) => `hashtextextended(${column}::text, 0)`).join(', ');
+  const { rows } = await client.query<Digest>(
+    `select count(*)::float8 as count, coalesce(sum(hashtextextended(row(${values})::text, 0)::numeric), 0)::text as hash
+       from only ${table}`,
+  );
+  return one(rows);
+}
+
+async function readSequences(client: pg.ClientBase): Promise<Record<string, string>> {
+  const { rows } = await client.query<{ name: string }>(
+    `select format('%I.%I', nspname, relname) as name
+       from pg_class as c join pg_namespace as n on n.oid = relnamespace
+      where relkind = 'S' and relpersistence <> 't' and ${OWN('nspname')} and not ${OF_EXTENSION('pg_class', 'c.oid')}
+      order by 1`,
+  );
+  const sequences: Record<string, string> = {};
+  for (const { name } of rows) {
+    const { rows: found } = await client.query<{ value: string }>(
+      `select last_value || case when is_called then ', used' else ', not used yet' end as value from ${name}`,
+    );
+    sequences[name] = one(found).value;
+  }
+  return sequences;
+}
+
+/** In pieces of 1 MiB, because a large object may be larger than a value. */
+async function digestLargeObjects(client: pg.ClientBase): Promise<Digest> {
+  const { rows } = await client.query<Digest>(
+    `with recursive piece as (
+       select oid, 0::bigint as at, hashtextextended(encode(bytes, 'base64'), 0) as hash, length(bytes) as length
+         from (select oid, lo_get(oid, 0, 1048576) as bytes from pg_largeobject_metadata offset 0) as first
+       union all
+       select oid, at, hashtextextended(encode(bytes, 'base64'), 0), length(bytes)
+         from (select oid, at + 1048576 as at, lo_get(oid, at + 1048576, 1048576) as bytes
+                 from piece where length = 1048576 offset 0) as next)
+     select count(distinct oid)::float8 as count,
+            coalesce(sum(hashtextextended(oid || ':' || at || ':' || hash, 0)::numeric), 0)::text as hash
+       from piece`,
+  );
+  return one(rows);
+}
+
+async function findNewestEvent(client: pg.ClientBase): Promise<Contents['newest_event']> {
+  const { rows } = await client.query<{ id: string; occurred_at: string }>(
+    'select id::text, occurred_at::text from audit.events order by occurred_at desc, id desc limit 1',
+  );
+  return rows[0] ?? null;
+}
+
+/** Rights in one order, and those that hold without being said. */
+const rights = (acl: string, kind: string, owner: string) =>
+  `(select string_agg(a::text, ',' order by a::text) from unnest(coalesce(${acl}, acldefault('${kind}', ${owner}))) as a)`;
+const role = (oid: string) => `pg_get_userbyid(${oid})`;
+
+/**
+ * By kind, what each thing is called and what it is as far as it is stored in plain words. Expressions (defaults, checks,
+ * policies, views, predicates of indexes) are not in it: PostgreSQL prints some of them differently once they were read again.
+ */
+const KINDS = `
+  select 'extensions' as kind, extname::text as name, '' as fact from pg_extension
+  union all
+  select 'schemas', nspname, concat_ws('|', ${role('nspowner')}, ${rights('nspacl', 'n', 'nspowner')})
+    from pg_namespace as n
+   where ${OWN('nspname')} and nspname <> 'public' and not ${OF_EXTENSION('pg_namespace', 'n.oid')}
+  union all
+  select case relkind when 'v' then 'views' when 'm' then 'materialized views' when 'f' then 'foreign tables'
+                      when 'S' then 'sequences' else 'tables' end,
+         format('%I.%I', nspname, relname),
+         concat_ws('|', relkind, relpersistence, ${role('relowner')}, relrowsecurity, relforcerowsecurity, relispartition,
+                   relreplident, array_to_string(reloptions, ','),
+                   case when relkind = 'S' then ${rights('relacl', 's', 'relowner')} else ${rights('relacl', 'r', 'relowner')} end)
+    from own where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+  union all
+  select 'columns', format('%I.%I.%I', nspname, relname, attname),
+         concat_ws('|', format_type(atttypid, atttypmod), attnotnull, atthasdef, attidentity, attgenerated,
+                   (select string_agg(a::text, ',' order by a::text) from unnest(attacl) as a))
+    from own join pg_attribute on attrelid = own.oid
+   where relkind in ('r', 'p', 'v', 'm', 'f', 'c') and attnum > 0 and not attisdropped
+  union all
+  select 'indexes', format('%I.%I', own.nspname, own.relname), concat_ws('|', indisunique, indisprimary, indnkeyatts, indnatts)
+    from own join pg_index on indexrelid = own.oid where indisvalid
+  union all
+  select 'constraints', format('%I.%I.%I', nspname, relname, conname),
+         concat_ws('|', contype, convalidated, condeferrable, condeferred, confupdtype, confdeltype)
+    from own join pg_constraint on conrelid = own.oid where contype <> 'n'
+  union all
+  select 'triggers', format('%I.%I.%I', nspname, relname, tgname), concat_ws('|', tgenabled, tgtype, tgfoid::regprocedure)
+    from own join pg_trigger on tgrelid = own.oid where not tgisinternal
+  union all
+  select 'policies', format('%I.%I.%I', nspname, relname, polname),
+         concat_ws('|', polcmd, polpermissive,
+                   (select string_agg(coalesce(r.rolname, 'public'), ',' order by r.rolname)
+                      from unnest(polroles) as p left join pg_roles as r on r.oid = p))
+    from own join pg_policy on polrelid = own.oid
+  union all
+  select 'functions', p.oid::regprocedure::text,
+         concat_ws('|', prokind, ${role('proowner')}, prosecdef, provolatile, proisstrict, proleakproof, proparallel,
+                   format_type(prorettype, null), prosrc, array_to_string(proconfig, ','), ${rights('proacl', 'f', 'proowner')})
+    from pg_proc as p join pg_namespace as n on n.oid = pronamespace
+   where ${OWN('nspname')} and not ${OF_EXTENSION('pg_proc', 'p.oid')}
+  union all
+  select 'types', format('%I.%I', nspname, typname),
+         concat_ws('|', typtype, ${role('typowner')}, typnotnull, format_type(nullif(typbasetype, 0), typtypmod),
+                   (select string_agg(enumlabel, ',' order by enumsortorder) from pg_enum where enumtypid = t.oid),
+                   ${rights('typacl', 'T', 'typowner')})
+    from pg_type as t join pg_namespace as n on n.oid = typnamespace
+   where typtype in ('e', 'd', 'r', 'c') and ${OWN('nspname')} and not ${OF_EXTENSION('pg_type', 't.oid')}
+     and (typrelid = 0 or exists (select from pg_class where oid = typrelid and relkind = 'c'))
+  union all
+  select 'default privileges', concat_ws('|', ${role('defaclrole')}, n.nspname, defaclobjtype),
+         (select string_agg(a::text, ',' order by a::text) from unnest(defaclacl) as a)
+    from pg_default_acl left join pg_namespace as n on n.oid = defaclnamespace
+  union all
+  select 'publications', pubname, concat_ws('|', puballtables, pubinsert, pubupdate, pubdelete, pubtruncate)
+    from pg_publication
+  union all
+  select 'event triggers', evtname, concat_ws('|', evtevent, evtenabled)
+    from pg_event_trigger as e where not ${OF_EXTENSION('pg_event_trigger', 'e.oid')}
+  union all
+  select 'comments', concat_ws('|', format('%I.%I', nspname, relname), objsubid), description
+    from own join pg_description as d on d.objoid = own.oid and d.classoid = 'pg_class'::regclass`;
+
+async function readKinds(client: pg.ClientBase): Promise<Record<string, Digest>> {
+  const { rows } = await client.query<Digest & { kind: string }>(
+    `with own as (
+       select c.*, nspname from pg_class as c join pg_namespace as n on n.oid = relnamespace
+        where relpersistence <> 't' and ${OWN('nspname')} and not ${OF_EXTENSION('pg_class', 'c.oid')})
+     select kind, count(*)::float8 as count,
+            sum(hashtextextended(concat_ws(' is ', name, fact), 0)::numeric)::text as hash
+       from (${KINDS}) as facts group by kind order by kind`,
+  );
+  return Object.fromEntries(rows.map(({ kind, count, hash }) => [kind, { count, hash }]));
+}
+
+/** Makes roles that are missing, without a right to sign in, and resolves to their names. */
+export async function createMissingRoles(client: pg.ClientBase, names: string[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'select name from unnest($1::text[]) as name where not exists (select from pg_roles where rolname = name)',
+    [names],
+  );
+  const missing = rows.map(({ name }) => name);
+  for (const name of missing) await client.query(`create role ${pg.escapeIdentifier(name)} nologin`);
+  return missing;
+}
+
+export async function dropRoles(client: pg.ClientBase, names: string[]): Promise<void> {
+  for (const name of names) await client.query(`drop role if exists ${pg.escapeIdentifier(name)}`);
+}
+
+/** What a server has to be so that a backup may be restored there for a look. */
+export async function readScratchFacts(client: pg.ClientBase) {
+  const { rows } = await client.query<{
+    superuser: boolean;
+    archive_mode: string;
+    server_major: number;
+    server_version: string;
+  }>(
+    `select (select rolsuper from pg_roles where rolname = current_user) as superuser,
+            current_setting('archive_mode') as archive_mode, current_setting('server_version') as server_version,
+            current_setting('server_version_num')::int / 10000 as server_major`,
+  );
+  return one(rows);
+}
+
+/** A database of its own, as much like the one that was dumped as this server allows. */
+export async function createScratchDatabase(
+  client: pg.ClientBase,
+  name: string,
+  { encoding, collate, ctype }: DatabaseFacts,
+): Promise<void> {
+  const { rows } = await client.query<{ collation: string }>(
+    `select collname as collation from pg_collation where collprovider = 'c' and $1::text in (collcollate::text, collname::text) limit 1`,
+    [collate],
+  );
+  const known = rows.length > 0 || collate === 'C' || collate === 'POSIX';
+  const locale = known ? `lc_collate ${pg.escapeLiteral(collate)} lc_ctype ${pg.escapeLiteral(ctype)}` : `locale 'C'`;
+  await client.query(
+    `create database ${pg.escapeIdentifier(name)} template template0 encoding ${pg.escapeLiteral(encoding)} ${locale}`,
+  );
+}
+
+export async function dropDatabase(client: pg.ClientBase, name: string): Promise<void> {
+  await client.query(`drop database if exists ${pg.escapeIdentifier(name)} with (force)`);
+}
+
+/** Databases with this beginning that nobody is connected to: a run that was killed left them. */
+export async function listAbandonedDatabases(client: pg.ClientBase, prefix: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select datname as name from pg_database as d
+      where starts_with(datname, $1) and not exists (select from pg_stat_activity as a where a.datid = d.oid)`,
+    [prefix],
+  );
+  return rows.map(({ name }) => name);
+}
+
+function one<T>(rows: T[]): T {
+  const [row] = rows;
+  if (row === undefined) throw new Error('a question that always has an answer had none');
+  return row;
+}

@@ -1,0 +1,119 @@
+/** `gatehouse backup` as at a terminal, on a database with something of everything that a backup has to bring back. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readIdentity } from '../../src/backup/age-key.ts';
+import { run } from '../../src/backup/backup.command.ts';
+import { connectionFromUrl } from '../../src/config/connection.ts';
+import { readConfig } from '../../src/config.ts';
+import { freshDatabase, type TestDatabase } from '../harness/postgres.ts';
+
+export const IDENTITY = 'AGE-SECRET-KEY-15NKD7Y6QCEEJ5YFC5H6CJ0AX866LLEG707ESZJXKA23SFFUEN47S8NGPHE';
+export const OTHER_IDENTITY = 'AGE-SECRET-KEY-1TNJ5Q82XQV36DQJV34FTGHHMWXKXQAK7TH95XVL4DR8QH93ZVCDQ3QCEJJ';
+
+export function keyOf(identity: string) {
+  const key = readIdentity(identity);
+  if (!key) throw new Error('no identity');
+  return key;
+}
+
+export interface Portal {
+  database: TestDatabase;
+  /** Where its backups are. */
+  directory: string;
+  env: Record<string, string>;
+  /** Runs the command, with other variables or another time where they are given. */
+  gatehouse(args: string[], options?: { env?: Record<string, string>; now?: Date }): Promise<Ran>;
+  /** Of the audit log, since it was asked the last time. */
+  newEvents(): Promise<
+    { action: string; outcome: string; reason: string | null; path: string; details: Record<string, unknown> }[]
+  >;
+  end(): Promise<void>;
+}
+
+export interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export async function openPortal(): Promise<Portal> {
+  const database = await freshDatabase();
+  await database.pool.query(PORTAL);
+  const directory = await mkdtemp(join(tmpdir(), 'gatehouse-backups-'));
+  const env = { DATABASE_URL: database.url, GATEHOUSE_BACKUP_DIRECTORY: directory, GATEHOUSE_BACKUP_KEY: IDENTITY };
+  let seen: string[] = [];
+  return {
+    database,
+    directory,
+    env,
+    async gatehouse(args, { env: more = {}, now } = {}) {
+      let stdout = '';
+      let stderr = '';
+      const { settings, secrets } = readConfig({ ...env, ...more }, 'command');
+      const code = await run(args, {
+        stdout: { write: (text) => (stdout += text) },
+        stderr: { write: (text) => (stderr += text) },
+        operator: 'ops',
+        clock: () => now ?? new Date(),
+        findDatabase: async () => connectionFromUrl({ ...env, ...more }.DATABASE_URL),
+        env: { PATH: process.env.PATH },
+        settings,
+        secrets,
+      });
+      return { code, stdout, stderr };
+    },
+    async newEvents() {
+      const { rows } = await database.pool.query(
+        `select id::text, action, outcome, reason, path, details from audit.events
+          where action like 'backup%' and id::text <> all ($1) order by id`,
+        [seen],
+      );
+      seen = [...seen, ...rows.map(({ id }) => id)];
+      return rows.map(({ id: _, ...event }) => event);
+    },
+    async end() {
+      await database.drop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+const PORTAL = `
+  create schema "Client Files";
+  create extension citext;
+  create type public.risk as enum ('low', 'high');
+  create domain public.iban as text check (value ~ '^[A-Z]{2}');
+  create table "Client Files"."Account" (
+    id bigint generated always as identity primary key, owner uuid references auth.users, name citext not null,
+    balance numeric(12, 4), rate float8, opened timestamptz, risk public.risk default 'low', account public.iban,
+    raw bytea, tags text[], settings jsonb, upper_name text generated always as (upper(name::text)) stored,
+    check (name in ('first', 'second', 'third')));
+  insert into "Client Files"."Account" (name, balance, rate, opened, account, raw, tags, settings) values
+    ('first', 1.00, 0.1::float8 + 0.2::float8, '2026-02-28 23:59:59.999999+00', 'DE02', '\\x00ff', '{a,NULL,"b,c"}', '{"b": 1, "a": null}'),
+    ('second', null, 'NaN', 'infinity', null, '', '{}', null),
+    ('third', -0.5, '-Infinity', null, 'GB', null, null, '[]');
+  alter table "Client Files"."Account" enable row level security;
+  create policy own on "Client Files"."Account" for select using (owner = auth.uid());
+  -- Columns of the child stand in another order once it was dumped and restored.
+  create table public.parent (a int);
+  create table public.child (b int) inherits (public.parent);
+  alter table public.parent add column c int default 7;
+  insert into public.parent values (1, 2);
+  insert into public.child (a, b) values (3, 4);
+  create table public.measured (at date not null, value int) partition by range (at);
+  create table public.measured_2026 partition of public.measured for values from ('2026-01-01') to ('2027-01-01');
+  insert into public.measured values ('2026-05-05', 5);
+  create table public.nothing ();
+  insert into public.nothing default values;
+  create view public.names with (security_invoker) as select name from "Client Files"."Account" where name in ('first', 'second');
+  create materialized view public.totals as select count(*) from "Client Files"."Account";
+  create function public.touch() returns trigger language plpgsql security definer set search_path = '' as
+    $$ begin new.rate := 1; return new; end $$;
+  create trigger touched before update on "Client Files"."Account" for each row execute function public.touch();
+  create sequence public.invoice_number start 100;
+  select nextval('public.invoice_number');
+  comment on table public.parent is 'has a child';
+  create publication everything for all tables;
+  alter default privileges in schema public grant select on tables to public;
+  select lo_from_bytea(0, convert_to(repeat('large ', 200000), 'UTF8'));`;
