@@ -1,6 +1,6 @@
 /** Schema gatehouse as drizzle sees it: what is ours. Keys, indexes and checks are in drizzle/0001_gatehouse.sql. */
 import { sql } from 'drizzle-orm';
-import { integer, pgSchema, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { integer, jsonb, pgSchema, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import { bytea, timestamptz } from './column-types.ts';
 
 export const gatehouse = pgSchema('gatehouse');
@@ -63,3 +63,23 @@ export const mail_outbox = gatehouse.table('mail_outbox', {
   sent_at: timestamptz(),
   last_error: text(),
 });
+
+export const portal_copies = gatehouse.table('portal_copies', {
+  id: uuid().primaryKey(),
+  source_address: text().notNull(),
+  source_identity: text().notNull(),
+  definitions: text(),
+  started_at: timestamptz().notNull(),
+  finished_at: timestamptz(),
+});
+
+export const portal_copy_steps = gatehouse.table(
+  'portal_copy_steps',
+  {
+    copy_id: uuid().notNull(),
+    step: text().notNull(),
+    details: jsonb().notNull(),
+    done_at: timestamptz().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.copy_id, table.step] })],
+);

@@ -13,45 +13,66 @@ export interface Progress {
   clear(): void;
 }
 
+export interface Bar {
+  /** The work begins now. */
+  start(): void;
+  /** Draws how much of all is done, unless that was drawn a moment ago; `rate` is said of what is done in a second. */
+  draw(label: string, done: number, total: number, rate: (perSecond: number) => string): void;
+  /** On a terminal, words in place of the bar. */
+  say(words: string): void;
+  clear(): void;
+}
+
 /**
  * @param write Where to draw.
  * @param isTerminal Whether lines can be redrawn.
  * @param now A clock in milliseconds that only moves forward.
  */
-export function createProgress(write: (text: string) => void, isTerminal: boolean, now: () => number): Progress {
-  let total = 0;
-  let finished = 0;
+export function createBar(write: (text: string) => void, isTerminal: boolean, now: () => number): Bar {
   let began = 0;
   let drawn = 0;
-
-  function draw(table: string, rows: number): void {
-    const at = now();
-    if (at - drawn < (isTerminal ? REDRAW_MS : LINE_MS)) return;
-    drawn = at;
-    const done = finished + rows;
-    const rate = done / Math.max(0.001, (at - began) / 1000);
-    const filled = Math.min(BAR_WIDTH, Math.floor((done / Math.max(1, total)) * BAR_WIDTH));
-    const percent = Math.min(100, Math.floor((done / Math.max(1, total)) * 100));
-    const left = `${clockTime((total - done) / Math.max(1, rate))} left`;
-    const facts = `${percent} %  ${table}  ${Math.round(rate).toLocaleString('en-US')} rows/s  ${left}`;
-    const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}]`;
-    write(isTerminal ? `${CLEAR_LINE}${bar} ${facts}` : `${facts}\n`);
-  }
-
   return {
-    hear(event) {
-      if (event.event === 'plan') total = event.plan.tables.reduce((sum, { source_rows }) => sum + source_rows, 0);
-      if (event.event === 'started') {
-        began = now();
-        drawn = isTerminal ? began - REDRAW_MS : began;
-      }
-      if (event.event === 'progress') draw(event.table, event.rows);
-      if (event.event === 'table') finished += event.outcome.rows;
-      if (event.event === 'proving' && isTerminal) write(`${CLEAR_LINE}proving ${event.table}`);
+    start() {
+      began = now();
+      drawn = isTerminal ? began - REDRAW_MS : began;
+    },
+    draw(label, done, total, rate) {
+      const at = now();
+      if (at - drawn < (isTerminal ? REDRAW_MS : LINE_MS)) return;
+      drawn = at;
+      const perSecond = done / Math.max(0.001, (at - began) / 1000);
+      const filled = Math.min(BAR_WIDTH, Math.floor((done / Math.max(1, total)) * BAR_WIDTH));
+      const percent = Math.min(100, Math.floor((done / Math.max(1, total)) * 100));
+      const left = `${clockTime((total - done) / Math.max(1, perSecond))} left`;
+      const facts = `${percent} %  ${label}  ${rate(perSecond)}  ${left}`;
+      const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}]`;
+      write(isTerminal ? `${CLEAR_LINE}${bar} ${facts}` : `${facts}\n`);
+    },
+    say(words) {
+      if (isTerminal) write(`${CLEAR_LINE}${words}`);
     },
     clear() {
       if (isTerminal) write(CLEAR_LINE);
     },
+  };
+}
+
+const rowsPerSecond = (rate: number) => `${Math.round(rate).toLocaleString('en-US')} rows/s`;
+
+/** @see createBar */
+export function createProgress(write: (text: string) => void, isTerminal: boolean, now: () => number): Progress {
+  const bar = createBar(write, isTerminal, now);
+  let total = 0;
+  let finished = 0;
+  return {
+    hear(event) {
+      if (event.event === 'plan') total = event.plan.tables.reduce((sum, { source_rows }) => sum + source_rows, 0);
+      if (event.event === 'started') bar.start();
+      if (event.event === 'progress') bar.draw(event.table, finished + event.rows, total, rowsPerSecond);
+      if (event.event === 'table') finished += event.outcome.rows;
+      if (event.event === 'proving') bar.say(`proving ${event.table}`);
+    },
+    clear: () => bar.clear(),
   };
 }
 

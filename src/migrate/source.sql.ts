@@ -27,13 +27,19 @@ const pinned = {
   client_connection_check_interval: '1s',
 };
 
-/** Pins the settings until the transaction ends. Settings that the server's version does not have are left out. */
-export async function pinSettings(client: pg.ClientBase): Promise<void> {
+/**
+ * Pins the settings until the transaction ends, or for the whole session. Settings that the server's version does not have
+ * are left out.
+ */
+export async function pinSettings(
+  client: pg.ClientBase,
+  until: 'transaction' | 'session' = 'transaction',
+): Promise<void> {
   await client.query(
-    `select set_config(s.name, p.value, true)
+    `select set_config(s.name, p.value, $2)
        from jsonb_each_text($1) as p
        join pg_settings as s on lower(s.name) = lower(p.key)`,
-    [JSON.stringify(pinned)],
+    [JSON.stringify(pinned), until === 'transaction'],
   );
 }
 
@@ -48,48 +54,79 @@ export interface Source {
 
 /**
  * Opens the source for reading only, with one exported snapshot on both connections: everything read is of one moment
- * while the project lives on.
+ * while the project lives on. `snapshot` is one that somebody else has exported and holds; without it one is made.
  *
  * @throws MigrationFailure when it cannot be reached, refuses the role, or has no connection left.
  */
-export async function openSource(config: pg.ClientConfig): Promise<Source> {
-  const sockets: Socket[] = [];
+export async function openSource(config: pg.ClientConfig, snapshot?: string): Promise<Source> {
+  const lines: Line[] = [];
   const connect = async () => {
-    const socket = new Socket();
-    sockets.push(socket);
-    const client = new pg.Client({
-      ...config,
-      application_name: 'gatehouse migrate',
-      connectionTimeoutMillis: 10_000,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-      // Our own socket: a connection in the middle of a COPY can only be ended by cutting it.
-      stream: () => socket,
-    });
-    // A connection that breaks while idle fails its next statement; without a listener it would end the process.
-    client.on('error', () => {});
-    await client.connect();
-    return client;
+    const line = await connectTo(config);
+    lines.push(line);
+    return line.client;
   };
   const close = () => {
-    for (const socket of sockets) socket.destroy();
+    for (const { cut } of lines) cut();
   };
 
   const side = sideOf('source', config);
   try {
     const copier = await connect();
-    await copier.query('begin transaction isolation level repeatable read read only');
-    const { rows } = await copier.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot');
-    await pinSettings(copier);
+    const shared = snapshot === undefined ? await exportSnapshot(copier) : await readAt(copier, snapshot);
     const prover = await connect();
-    await prover.query('begin transaction isolation level repeatable read read only');
-    await prover.query(`set transaction snapshot ${pg.escapeLiteral(rows[0]?.snapshot ?? '')}`);
-    await pinSettings(prover);
+    await readAt(prover, shared);
     return { side, copier, prover, close };
   } catch (error) {
     close();
     throw explain(error, side);
   }
+}
+
+/** One connection, and how to end it in whatever state it is. */
+export interface Line {
+  client: pg.Client;
+  cut(): void;
+}
+
+/** Connects for long work: kept alive, and a connection that breaks while idle fails its next statement. */
+export async function connectTo(config: pg.ClientConfig, application_name = 'gatehouse migrate'): Promise<Line> {
+  const socket = new Socket();
+  const client = new pg.Client({
+    ...config,
+    application_name,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    // Our own socket: a connection in the middle of a COPY can only be ended by cutting it.
+    stream: () => socket,
+  });
+  // Without a listener a connection that breaks would end the process.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+  return { client, cut: () => socket.destroy() };
+}
+
+const BEGIN = 'begin transaction isolation level repeatable read read only';
+
+/** Begins a transaction that reads of one moment, and resolves to the name under which others may read of the same. */
+export async function exportSnapshot(client: pg.ClientBase): Promise<string> {
+  await client.query(BEGIN);
+  const { rows } = await client.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot');
+  await pinSettings(client);
+  return rows[0]?.snapshot ?? '';
+}
+
+/** Begins a transaction that reads of the moment of an exported snapshot, which it resolves to again. */
+export async function readAt(client: pg.ClientBase, snapshot: string): Promise<string> {
+  await client.query(BEGIN);
+  await client.query(`set transaction snapshot ${pg.escapeLiteral(snapshot)}`);
+  await pinSettings(client);
+  return snapshot;
 }
 
 /** How a sentence names a database: by what node-postgres would connect to. */

@@ -28,6 +28,8 @@ export interface MigrateUsersOptions extends RunOptions {
   apply?: boolean;
   /** Keys of GoTrue's column encryption that the service will have. */
   decryption_key_ids?: ReadonlySet<string>;
+  /** A snapshot of the source that the caller has exported and holds: the users are those of its moment. */
+  snapshot?: string;
 }
 
 /**
@@ -42,8 +44,8 @@ export async function migrateUsers(
   target: pg.ClientConfig,
   options: MigrateUsersOptions = {},
 ): Promise<MigrationReport> {
-  const { apply = false, onEvent = () => {}, decryption_key_ids = new Set() } = options;
-  return withBothSides(source, target, async (from, db, targetSide) => {
+  const { apply = false, onEvent = () => {}, decryption_key_ids = new Set(), snapshot } = options;
+  return withBothSides(source, target, snapshot, async (from, db, targetSide) => {
     const preparation = await inTransaction(db, async (tx) => {
       await pinSettings(tx.$client);
       return preparePlan(from, tx.$client, targetSide, decryption_key_ids);
@@ -86,9 +88,9 @@ export async function migrateUsers(
 export async function verifyUsers(
   source: pg.ClientConfig,
   target: pg.ClientConfig,
-  { onEvent = () => {} }: Pick<MigrateUsersOptions, 'onEvent'> = {},
+  { onEvent = () => {}, snapshot }: Pick<MigrateUsersOptions, 'onEvent' | 'snapshot'> = {},
 ): Promise<TableProof[]> {
-  return withBothSides(source, target, (from, db, targetSide) =>
+  return withBothSides(source, target, snapshot, (from, db, targetSide) =>
     inTransaction(db, async (tx) => {
       await pinSettings(tx.$client);
       const { shapes } = await agreeOnShapes(from, tx.$client, targetSide);
@@ -113,10 +115,11 @@ export async function verifyUsers(
 async function withBothSides<T>(
   source: pg.ClientConfig,
   target: pg.ClientConfig,
+  snapshot: string | undefined,
   work: (from: Source, db: Database, targetSide: Side) => Promise<T>,
 ): Promise<T> {
   const targetSide = sideOf('target', target);
-  const from = await openSource(source);
+  const from = await openSource(source, snapshot);
   const pool = createPool({ connection: target, application_name: 'gatehouse migrate', max: 1 });
   try {
     return await asking(targetSide, () => work(from, createDatabase(pool), targetSide));
