@@ -382,6 +382,12 @@ const passwords = {
     'Further words that count for nothing in a password, separated by commas: what your company, its products and projects are called. The hosts of SITE_URL and API_EXTERNAL_URL and SMTP_SENDER_NAME are among them anyhow.',
     { ours, example: 'acme,northwind' },
   ),
+  password_history: setting(
+    integer(0, 24),
+    0,
+    'From how many of their earlier passwords a user has to choose a different one, beside the current one. An administrator may set any. 0 remembers none. NIST SP 800-63B asks for none: people who may not choose an old password choose it with a digit more.',
+    { ours, example: '5' },
+  ),
   password_hibp_enabled: setting(
     flag,
     false,

@@ -1,6 +1,6 @@
 /** Schema gatehouse as drizzle sees it: what is ours. Keys, indexes and checks are in drizzle/0001_gatehouse.sql. */
 import { sql } from 'drizzle-orm';
-import { integer, jsonb, pgSchema, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { bigint, integer, jsonb, pgSchema, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import { bytea, timestamptz } from './column-types.ts';
 
 export const gatehouse = pgSchema('gatehouse');
@@ -20,6 +20,17 @@ export const role_grants = gatehouse.table(
     granted_at: timestamptz().notNull().default(sql`now()`),
   },
   (table) => [primaryKey({ columns: [table.user_id, table.role] })],
+);
+
+export const password_history = gatehouse.table(
+  'password_history',
+  {
+    user_id: uuid().notNull(),
+    id: bigint({ mode: 'bigint' }).generatedAlwaysAsIdentity(),
+    encrypted_password: text().notNull(),
+    replaced_at: timestamptz().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.user_id, table.id] })],
 );
 
 export const clients = gatehouse.table('clients', {

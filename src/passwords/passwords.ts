@@ -43,6 +43,12 @@ export interface Passwords {
   hash(password: string, signal?: AbortSignal): Promise<string>;
   /** @see createVerify */
   verify: Verify;
+  /** Whether it is the password of any of these. Its refusals are not held: for the owner of the account alone. */
+  isOneOf(
+    password: string,
+    encrypted_passwords: readonly (string | undefined)[],
+    signal?: AbortSignal,
+  ): Promise<boolean>;
   /** True of a stored hash that a sign-in would replace, and of what is no hash. */
   needsRehash(encrypted_password: string): boolean;
   /** @throws AuthError `service_overloaded` when a hash would be refused now: to be asked before any query. */
@@ -89,6 +95,14 @@ export async function createPasswords(settings: PasswordSettings): Promise<Passw
       floor,
       hold: async (ms) => (ms > 0 ? setTimeout(ms + JITTER_MS * Math.random()) : undefined),
     }),
+    async isOneOf(password, encrypted_passwords, signal) {
+      const bytes = Buffer.from(password.normalize('NFC'));
+      for (const encrypted_password of encrypted_passwords) {
+        const hash = encrypted_password ? readHash(encrypted_password) : undefined;
+        if (hash && (await queue.run(() => hashMatches(hash, bytes, argon2), { signal }))) return true;
+      }
+      return false;
+    },
     needsRehash(encrypted_password) {
       const hash = readHash(encrypted_password);
       return !hash || needsRehash(hash, cost);

@@ -10,6 +10,7 @@ import { attemptArgs, isLocked, recordFailure } from '../lockout/lockout.ts';
 import { clearOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
 import { refuseBreached } from '../passwords/breached-passwords.ts';
 import type { PasswordHolder } from '../passwords/context-words.ts';
+import { rememberPassword, wasUsedBefore } from '../passwords/history.ts';
 import { refuseUnfit } from '../passwords/strength.ts';
 import { endSessions } from '../sessions/sessions.ts';
 import { emailAddress, phoneNumber } from './address.ts';
@@ -55,6 +56,8 @@ interface NewPassword {
   /** The stored one that it was compared with. */
   compared_with: string | null;
   is_same: boolean;
+  /** It is one that the user had before that one. */
+  was_before: boolean;
   current_password_was_asked: boolean;
 }
 
@@ -87,6 +90,7 @@ export async function changeOwnUser(gatehouse: Gatehouse, own: OwnAccount, body:
   return changed;
 }
 
+const USED_BEFORE = 'New password should be different from the passwords that you had before.';
 const INVALID_CHANNEL = {
   message:
     "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only supported if Twilio or Twilio Verify is used as the provider.",
@@ -132,8 +136,15 @@ async function newPassword(
     if (!matches) return refuseCurrentPassword(gatehouse, own, user);
   }
   const { matches: is_same } = stored ? await passwords.verify(password, stored, own.signal) : { matches: false };
+  const was_before = !is_same && (await wasUsedBefore(gatehouse, user.id, password, own.signal));
   const encrypted_password = await passwords.hash(password, own.signal);
-  return { encrypted_password, compared_with: user.encrypted_password, is_same, current_password_was_asked };
+  return {
+    encrypted_password,
+    compared_with: user.encrypted_password,
+    is_same,
+    was_before,
+    current_password_was_asked,
+  };
 }
 
 function needsCurrentPassword({ encrypted_password, amr }: OwnUserRow): boolean {
@@ -180,6 +191,7 @@ async function change(
     await endSessions(tx, id, { except: session_id });
     await clearOneTimeTokens(tx, id);
     await endFlows(tx, { user_id: id });
+    await rememberPassword(tx, gatehouse, before, now);
   }
   const { email, phone } = othersThan(before, asked);
   const emailAtOnce = email && before.is_anonymous && settings.mailer_autoconfirm ? email : undefined;
@@ -222,6 +234,8 @@ async function change(
   refuseOvergrown({ before, after });
   if (asked.data || asked.app_metadata) await refuseOversizedToken(gatehouse, after, occasion.now, before);
   if (password?.is_same) throw new AuthError('same_password');
+  if (password?.was_before)
+    throw new AuthError('same_password', { message: USED_BEFORE, reason: 'an earlier password' });
   await recordChange(tx, { before, after }, own, asked);
   return { before, after };
 }

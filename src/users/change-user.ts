@@ -6,6 +6,7 @@ import type { Gatehouse } from '../gatehouse.ts';
 import { clearOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
 import { refuseBreached } from '../passwords/breached-passwords.ts';
 import type { PasswordHolder } from '../passwords/context-words.ts';
+import { rememberPassword } from '../passwords/history.ts';
 import { refuseUnfit } from '../passwords/strength.ts';
 import { endSessions } from '../sessions/sessions.ts';
 import { emailAddress, phoneNumber } from './address.ts';
@@ -85,7 +86,10 @@ export async function changeUser(
       const changed = { phone, phone_verified: phone_confirm };
       await upsertIdentity(tx, { user_id: id, provider: 'phone', identity_data, changed, now });
     }
-    if (encrypted_password) await endSessions(tx, id);
+    if (encrypted_password) {
+      await endSessions(tx, id);
+      await rememberPassword(tx, gatehouse, before, now);
+    }
     const isOtherAddress = (email && email !== before.email) || (phone && phone !== before.phone);
     if (encrypted_password || isOtherAddress || confirmsEmail || confirmsPhone) {
       await clearOneTimeTokens(tx, id);

@@ -341,7 +341,8 @@ export const softDeleteUser = statement<{ id: string; now: string }, never>(
   factor as (delete from auth.mfa_factors where user_id = ${arg('id')}::uuid),
   passkey as (delete from auth.webauthn_credentials where user_id = ${arg('id')}::uuid),
   session as (delete from auth.sessions where user_id = ${arg('id')}::uuid),
-  role as (delete from gatehouse.role_grants where user_id = ${arg('id')}::uuid)
+  role as (delete from gatehouse.role_grants where user_id = ${arg('id')}::uuid),
+  history as (delete from gatehouse.password_history where user_id = ${arg('id')}::uuid)
   update auth.users as u
      set email = ${pseudonym(sql`u.email`)}, phone = left(${pseudonym(sql`u.phone`)}, 15),
          email_change = ${pseudonym(sql`u.email_change`)}, phone_change = left(${pseudonym(sql`u.phone_change`)}, 15),

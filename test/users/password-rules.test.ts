@@ -1,9 +1,18 @@
 /** What a new password must be, at every door where one is set, and what a sign-in says of one that would not do today. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { AuthClient, AuthWeakPasswordError } from '@supabase/auth-js';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { auditRowsOf, startApp } from '../harness/app.ts';
-import { addPerson, addSignedInPerson, anonKey, bearer, type SignedInPerson, serviceKey } from '../harness/people.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { encryptColumn } from '../../src/db/column-encryption.ts';
+import { auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
+import {
+  addPerson,
+  addSignedInPerson,
+  anonKey,
+  bearer,
+  type SignedInPerson,
+  serviceKey,
+  signIn,
+} from '../harness/people.ts';
 
 const EASY_TO_GUESS = 'Password is known to be weak and easy to guess, please choose a different one.';
 const CONTEXT_WORD =
@@ -105,4 +114,122 @@ test('supabase-js tells its application why', async () => {
 test('a user who is not there has no password to change, weak or not', async () => {
   const response = await app.request.put(`/admin/users/${randomUUID()}`).set(administrator()).send({ password: 'a' });
   expect([response.status, response.body.error_code]).toEqual([404, 'user_not_found']);
+});
+
+describe('where three earlier passwords are remembered', () => {
+  const COLUMN_KEY = randomBytes(32);
+  const env = {
+    GATEHOUSE_PASSWORD_HISTORY: '3',
+    GATEHOUSE_RATE_LIMIT_OTP: '100000',
+    GATEHOUSE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS: `held:${COLUMN_KEY.toString('base64url')}`,
+  };
+  const [first, second, third, fourth, fifth] = [
+    'the first of many',
+    'a second after it',
+    'number three, still',
+    'four is not enough',
+    'five, and the last',
+  ] as const;
+  const USED_BEFORE = 'New password should be different from the passwords that you had before.';
+  let mindful: TestApp;
+  let person: SignedInPerson;
+  beforeAll(async () => {
+    mindful = await startApp({ database: app.database, mailbox: app.mailbox, clock: app.clock, env });
+  });
+  afterAll(() => mindful.close());
+  beforeEach(async () => {
+    person = await addSignedInPerson(mindful, { password: first });
+  });
+
+  const change = (password: string, at: TestApp = mindful) =>
+    at.request.put('/user').set(bearer(person.access_token)).send({ password });
+  const remembered = async () => {
+    const { rows } = await app.database.pool.query(
+      'select encrypted_password from gatehouse.password_history where user_id = $1 order by id',
+      [person.id],
+    );
+    return rows.map((row) => row.encrypted_password as string);
+  };
+  const stored = async (): Promise<string> => {
+    const { rows } = await app.database.pool.query('select encrypted_password from auth.users where id = $1', [
+      person.id,
+    ]);
+    return rows[0].encrypted_password;
+  };
+
+  test('none of the last three is a new password, nor the current one; the one before them is', async () => {
+    for (const password of [second, third, fourth]) expect((await change(password)).status).toBe(200);
+    const before = await stored();
+    for (const [password, msg] of [
+      [first, USED_BEFORE],
+      [second, USED_BEFORE],
+      [third, USED_BEFORE],
+      [fourth, 'New password should be different from the old password.'],
+    ] as const) {
+      const response = await change(password);
+      expect([response.status, response.body]).toEqual([422, { code: 422, error_code: 'same_password', msg }]);
+      expect(await auditRowsOf(app, response)).toMatchObject([
+        { action: 'user_modify_failed', error_code: 'same_password', subject_id: person.id },
+      ]);
+    }
+    expect([await stored(), (await remembered()).length]).toEqual([before, 3]);
+
+    expect((await change(fifth)).status).toBe(200);
+    expect(await remembered()).toHaveLength(3);
+    expect((await change(first)).status).toBe(200);
+    expect((await change(second)).status).toBe(200);
+  });
+
+  test('a way of composing letters makes no other password', async () => {
+    await change('schöne alte Zeit');
+    await change(second);
+    expect((await change('scho\u0308ne alte Zeit')).body.error_code).toBe('same_password');
+  });
+
+  test('what an administrator replaces is remembered, and what one sets is not looked at', async () => {
+    const set = (password: string) =>
+      mindful.request.put(`/admin/users/${person.id}`).set(administrator()).send({ password });
+    expect((await set(second)).status).toBe(200);
+    expect((await set(first)).status).toBe(200);
+    expect(await remembered()).toHaveLength(2);
+    person = await signIn(mindful, person);
+    expect((await change(second)).body.error_code).toBe('same_password');
+  });
+
+  test('a hash that came over is not kept', async () => {
+    const bcrypt = '$2a$10$hxzcaY8T3Qs.wNYhIGmit.HU246GQBN39.go6j.u6vQBANN3DKjqm';
+    await app.database.pool.query('update auth.users set encrypted_password = $2 where id = $1', [person.id, bcrypt]);
+    expect((await change(second)).status).toBe(200);
+    expect(await remembered()).toEqual([]);
+  });
+
+  test('a hash that is encrypted in its column is kept as it is, and read', async () => {
+    const sealed = encryptColumn(await stored(), person.id, { key_id: 'held', key: COLUMN_KEY });
+    await app.database.pool.query('update auth.users set encrypted_password = $2 where id = $1', [person.id, sealed]);
+    expect((await change(second)).status).toBe(200);
+    expect(await remembered()).toEqual([sealed]);
+    expect((await change(first)).body.msg).toBe(USED_BEFORE);
+  });
+
+  test('fewer are remembered from the next change on where the settings say fewer, none where none', async () => {
+    for (const password of [second, third, fourth]) await change(password);
+    expect((await change(first, app)).status).toBe(200);
+    expect(await remembered()).toEqual([]);
+  });
+
+  test('of ten changes at once as many are remembered as were made', async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => change(`one of ten, the ${i}th`)));
+    const made = answers.filter(({ status }) => status === 200).length;
+    expect(await remembered()).toHaveLength(Math.min(made, 3));
+  });
+
+  test('they go with their user, for good or softly', async () => {
+    for (const should_soft_delete of [true, false]) {
+      person = await addSignedInPerson(mindful, { password: first });
+      await change(second);
+      expect(await remembered()).toHaveLength(1);
+      await mindful.request.delete(`/admin/users/${person.id}`).set(administrator()).send({ should_soft_delete });
+      expect(await remembered()).toEqual([]);
+    }
+  });
 });
