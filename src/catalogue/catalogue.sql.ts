@@ -116,7 +116,10 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
               from pg_foreign_table as f join pg_foreign_server as s on s.oid = f.ftserver
              where f.ftrelid = c.oid) as foreign_server,
            array(select a.attname::text from pg_attribute as a
-                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum) as column_order,
+                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+                    -- Columns that a parent got after its child are the child's last ones, and its first where it is made anew.
+                    and (a.attinhcount = 0 or c.relispartition)
+                  order by a.attnum) as column_order,
            obj_description(c.oid, 'pg_class') as comment
       from pg_class as c
       join pg_namespace as n on n.oid = c.relnamespace

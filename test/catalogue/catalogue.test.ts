@@ -73,6 +73,31 @@ test('the fixture has one of every kind, and every fact that is compared is one 
   }
 });
 
+test('a column that a parent got after its child may come first in the child, as it does where both are made anew', async () => {
+  const made = async (statements: string) => {
+    await planting.query('begin');
+    try {
+      await planting.query(statements);
+      return await readCatalogue(planting, ['lineage']);
+    } finally {
+      await planting.query('rollback');
+    }
+  };
+  const grown = await made(
+    'create schema lineage; create table lineage.parent (a int); create table lineage.child (b int, c int) inherits (lineage.parent); alter table lineage.parent add column d int',
+  );
+  const anew = await made(
+    'create schema lineage; create table lineage.parent (a int, d int); create table lineage.child (b int, c int) inherits (lineage.parent)',
+  );
+  const otherwise = await made(
+    'create schema lineage; create table lineage.parent (a int, d int); create table lineage.child (c int, b int) inherits (lineage.parent)',
+  );
+  expect(told(compareCatalogues(grown, anew))).toEqual([]);
+  expect(told(compareCatalogues(grown, otherwise))).toEqual([
+    'Table lineage.child: order of columns is b, c at the source and c, b at the target.',
+  ]);
+});
+
 test('no fact is read and not compared, but for those that are of use by themselves', () => {
   const apart = new Map<string, Set<string>>();
   for (const { kind, facts } of here.objects.values()) {
