@@ -35,6 +35,11 @@ const commands: Entry[] = [
     load: () => import('./migrate/users.command.ts'),
   },
   {
+    name: 'migrate copy',
+    summary: 'copy a whole portal from Supabase: roles, schemas, rows and users',
+    load: () => import('./portal/copy.command.ts'),
+  },
+  {
     name: 'migrate report',
     summary: 'a document of what was moved and what shows that it arrived',
     load: () => import('./portal/report.command.ts'),

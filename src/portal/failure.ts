@@ -1,0 +1,65 @@
+/** Why a copy stopped, in one sentence. What is done stays done: a copy that stopped goes on where it was. */
+import pg from 'pg';
+import { PgToolFailed, PgToolsMissing } from '../db/pg-tools.ts';
+import { explain, MigrationFailure, type Side } from '../migrate/failure.ts';
+
+const GOES_ON = 'The copy is not complete; run the command again, and it goes on where it stopped.';
+
+/** What an error of one side means to the operator of a copy; an error that we do not know stays as it is. */
+export function explainCopy(error: unknown, side: Side): unknown {
+  if (error instanceof PgToolsMissing) return new MigrationFailure('usage', error.message);
+  if (error instanceof PgToolFailed) {
+    if (
+      /server closed the connection|terminating connection|connection to server .* (?:failed|refused)/.test(
+        error.message,
+      )
+    ) {
+      return lost(side);
+    }
+    return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${error.message}. ${GOES_ON}`);
+  }
+  if (error instanceof pg.DatabaseError) {
+    switch (error.code) {
+      case '53100':
+      case '58030':
+        return stopped(side, 'its disk is full or fails', 'Make room there');
+      case '53200':
+        return stopped(
+          side,
+          `it is short of memory (${error.message})`,
+          'Raise what it lacks, as max_locks_per_transaction',
+        );
+      case '42P01':
+      case '42703':
+        return stopped(
+          side,
+          `a table was dropped or altered meanwhile (${error.message})`,
+          'Leave the tables as they are until the copy has ended',
+        );
+    }
+  }
+  const explained = explain(error, side);
+  if (explained instanceof MigrationFailure && explained.kind === 'lost') return lost(side);
+  if (explained instanceof pg.DatabaseError && explained.code) {
+    // A fault's detail and context might hold a row's values; its message names objects.
+    return stopped(side, `${explained.message} (SQLSTATE ${explained.code})`, 'Mend what it says');
+  }
+  return explained;
+}
+
+/** Does work that asks one side alone, and explains its errors as that side's. */
+export async function askingCopy<T>(side: Side, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw explainCopy(error, side);
+  }
+}
+
+function stopped(side: Side, what: string, todo: string): MigrationFailure {
+  return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${what}. ${todo}. ${GOES_ON}`);
+}
+
+function lost(side: Side): MigrationFailure {
+  return new MigrationFailure('lost', `The ${side.name} went away (${side.address}). ${GOES_ON}`);
+}

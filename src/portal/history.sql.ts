@@ -1,0 +1,60 @@
+/** Supabase Auth's old audit entries, which become history in audit.events: what happened before, marked as brought along. */
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+
+/** Whether the source has entries that its role may read. */
+export async function hasHistory(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    `select coalesce(has_table_privilege(to_regclass('auth.audit_log_entries'), 'select'), false) as there`,
+  );
+  return rows[0]?.there ?? false;
+}
+
+const UUID = `'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'`;
+
+/**
+ * Carries the entries over, each under its own id and at its own time, and resolves to how many are new. Whoever runs it
+ * again adds nothing.
+ */
+export async function carryHistory(source: pg.ClientBase, target: pg.ClientBase, run_id: string): Promise<number> {
+  await target.query(
+    `create temporary table old_entries (id uuid, payload json, created_at timestamptz, ip_address text) on commit drop`,
+  );
+  const reading = source.query(
+    copyTo(
+      'copy (select id, payload, created_at, ip_address from auth.audit_log_entries where created_at is not null) to stdout',
+    ),
+  );
+  await pipeline(reading, target.query(copyFrom('copy old_entries from stdin')));
+  const { rowCount } = await target.query(
+    `insert into audit.events (id, occurred_at, action, outcome, actor_id, actor_name, subject_id, ip, details)
+     select id, created_at, coalesce(nullif(p ->> 'action', ''), 'unknown'), 'success',
+            case when p ->> 'actor_id' ~* ${UUID} then (p ->> 'actor_id')::uuid end,
+            nullif(p ->> 'actor_username', ''),
+            case when p #>> '{traits,user_id}' ~* ${UUID} then (p #>> '{traits,user_id}')::uuid
+                 when p ->> 'actor_id' ~* ${UUID} then (p ->> 'actor_id')::uuid end,
+            case when pg_temp.is_address(ip_address) then ip_address::inet end,
+            jsonb_strip_nulls(jsonb_build_object(
+              'imported_from', 'auth.audit_log_entries', 'run_id', $1::text, 'log_type', p -> 'log_type',
+              'actor_name', nullif(p ->> 'actor_name', ''), 'actor_via_sso', p -> 'actor_via_sso', 'traits', p -> 'traits'))
+       from (select id, created_at, ip_address,
+                    case when json_typeof(payload) = 'object' then replace(payload::text, '\\u0000', '')::jsonb else '{}' end as p
+               from old_entries) as entry
+         on conflict do nothing`,
+    [run_id],
+  );
+  return rowCount ?? 0;
+}
+
+/** For this session: whether a text is an address, since the old column holds whatever a proxy said. */
+export async function makeAddressCheck(target: pg.ClientBase): Promise<void> {
+  await target.query(
+    `create or replace function pg_temp.is_address(candidate text) returns boolean language plpgsql immutable as $$
+     begin
+       return candidate <> '' and candidate::inet is not null;
+     exception when others then
+       return false;
+     end $$`,
+  );
+}

@@ -1,0 +1,73 @@
+/** Large objects, which belong to no schema: each with its id, its owner and its bytes, a piece at a time. */
+import pg from 'pg';
+import type { Substitute } from './rights.sql.ts';
+
+const { escapeIdentifier } = pg;
+
+const PIECE = 4 * 1024 * 1024;
+
+export interface LargeObject {
+  id: string;
+  owner: string;
+  comment: string | null;
+  grants: { grantee: string; privileges: string[]; grantable: boolean }[];
+}
+
+/** So many of them after an id, in their order. */
+export async function listLargeObjects(client: pg.ClientBase, after: string, limit: number): Promise<LargeObject[]> {
+  const { rows } = await client.query<LargeObject>(
+    `select oid::text as id, pg_get_userbyid(lomowner)::text as owner, obj_description(oid, 'pg_largeobject') as comment,
+            coalesce((select jsonb_agg(jsonb_build_object('grantee', g.grantee, 'privileges', g.privileges, 'grantable', g.grantable))
+                        from (select case when a.grantee = 0 then 'public' else pg_get_userbyid(a.grantee)::text end as grantee,
+                                     a.is_grantable as grantable, array_agg(a.privilege_type) as privileges
+                                from aclexplode(lomacl) as a where a.grantee <> lomowner group by 1, 2) as g), '[]') as grants
+       from pg_largeobject_metadata
+      where oid > $1::oid
+      order by oid
+      limit $2`,
+    [after, limit],
+  );
+  return rows;
+}
+
+export async function countLargeObjects(client: pg.ClientBase): Promise<number> {
+  const { rows } = await client.query<{ count: string }>('select count(*) from pg_largeobject_metadata');
+  return Number(rows[0]?.count);
+}
+
+/** Copies one, in the caller's transactions. It must not be at the target yet. */
+export async function copyLargeObject(
+  source: pg.ClientBase,
+  target: pg.ClientBase,
+  { id, owner, comment, grants }: LargeObject,
+  substitute: Substitute,
+): Promise<void> {
+  await target.query('select lo_create($1::oid)', [id]);
+  for (let at = 0; ; at += PIECE) {
+    const { rows } = await source.query<{ piece: Buffer }>('select lo_get($1::oid, $2::bigint, $3::int) as piece', [
+      id,
+      at,
+      PIECE,
+    ]);
+    const piece = rows[0]?.piece;
+    if (!piece || piece.length === 0) break;
+    await target.query('select lo_put($1::oid, $2::bigint, $3::bytea)', [id, at, piece]);
+    if (piece.length < PIECE) break;
+  }
+  for (const { grantee, privileges, grantable } of grants) {
+    const role = grantee === 'public' ? 'public' : substitute(grantee);
+    if (role === undefined) continue;
+    const to = role === 'public' ? role : escapeIdentifier(role);
+    await target.query(
+      `grant ${privileges.join(', ')} on large object ${Number(id)} to ${to}${grantable ? ' with grant option' : ''}`,
+    );
+  }
+  if (comment !== null) await target.query(`comment on large object ${Number(id)} is ${pg.escapeLiteral(comment)}`);
+  const own = substitute(owner);
+  if (own !== undefined) await target.query(`alter large object ${Number(id)} owner to ${escapeIdentifier(own)}`);
+}
+
+/** Removes those that a copy has made, so far as they are there. */
+export async function removeLargeObjects(client: pg.ClientBase, ids: readonly string[]): Promise<void> {
+  await client.query('select lo_unlink(oid) from pg_largeobject_metadata where oid = any ($1::oid[])', [ids]);
+}
