@@ -4,7 +4,7 @@
  */
 import type { LedgerVerdict } from '../migrate/ledger.ts';
 import type { Check, ReportedRun } from './ledger-runs.ts';
-import type { SinceTheMove, TargetFacts } from './report.sql.ts';
+import type { BackupOnRecord, SinceTheMove, TargetFacts } from './report.sql.ts';
 
 export interface Criterion {
   name: string;
@@ -21,21 +21,11 @@ export interface Transport {
   verified: boolean;
 }
 
-export interface BackupEvidence {
-  id: string;
-  made_at: string;
-  bytes: number | undefined;
-  /** The newest proof by restoring, if there is one. */
-  proof: { at: string; equal: boolean; restore_seconds: number | undefined } | undefined;
-}
-
+/** What is on record of backups. */
 export interface Backups {
-  /** Newest first. */
-  made: BackupEvidence[];
-  /** How long they are kept, in words; undefined where no rule is set. */
-  retention: string | undefined;
-  /** Why nothing is known of backups, if so. */
-  unknown: string | undefined;
+  /** That were not removed since, newest first. */
+  made: readonly BackupOnRecord[];
+  last_expiry: string | undefined;
 }
 
 export interface Facts {
@@ -195,46 +185,44 @@ function features({ target: { schemas } }: Facts): Criterion {
   };
 }
 
-function backups({ backups: { made, unknown }, runs }: Facts): Criterion {
+function backups({ backups: { made }, runs }: Facts): Criterion {
   const name = 'Backup and restore';
   const asked = 'Backups are made, and restoring one succeeds.';
-  const none = unknown ?? 'There is no backup on record: gatehouse backup run, then gatehouse backup verify.';
-  if (made.length === 0) return { name, asked, verdict: 'not shown', evidence: [none] };
-  const proven = made.find(({ proof }) => proof);
-  const newest = made[0] as BackupEvidence;
-  const evidence = [`${number(made.length)} backups, the newest of ${day(newest.made_at)}.`];
-  if (!proven?.proof) {
-    return {
-      name,
-      asked,
-      verdict: 'in part',
-      evidence: [...evidence, 'None has been restored yet: gatehouse backup verify.'],
-    };
+  const [newest] = made;
+  if (!newest) {
+    const evidence = ['No backup is on record: gatehouse backup run, then gatehouse backup verify.'];
+    return { name, asked, verdict: 'not shown', evidence };
   }
-  const { at, equal, restore_seconds } = proven.proof;
-  const took = restore_seconds === undefined ? '' : ` in ${duration(restore_seconds)}`;
+  const evidence = [`${number(made.length)} on record, the newest of ${day(newest.snapshot_at)}.`];
+  const tried = made.find(({ proof }) => proof);
+  if (!tried?.proof) {
+    evidence.push('None has been restored yet: gatehouse backup verify.');
+    return { name, asked, verdict: 'in part', evidence };
+  }
+  const { at, equal, restore_seconds } = tried.proof;
+  const took = restore_seconds === null ? '' : ` in ${duration(restore_seconds)}`;
   evidence.push(
-    `That of ${day(proven.made_at)} was restored${took} and compared on ${day(at)}: ${equal ? 'equal' : 'different'}.`,
+    `That of ${day(tried.snapshot_at)} was restored${took} and compared on ${day(at)}: ${equal ? 'equal' : 'not equal'}.`,
   );
   if (!equal) return { name, asked, verdict: 'not met', evidence };
   const moved = finished(runs).findLast((run) => run.moved.length > 0)?.ended_at;
-  if (moved && proven.made_at < moved) {
-    return {
-      name,
-      asked,
-      verdict: 'in part',
-      evidence: [...evidence, 'It was made before the move: prove one that was made since.'],
-    };
+  if (moved && Date.parse(tried.snapshot_at) < Date.parse(moved)) {
+    evidence.push('It is of a moment before the move had ended: prove one that was made since.');
+    return { name, asked, verdict: 'in part', evidence };
   }
   return { name, asked, verdict: 'shown', evidence };
 }
 
-function retention({ backups: { retention: rule } }: Facts): Criterion {
+function retention({ backups: { last_expiry } }: Facts): Criterion {
   return {
     name: 'Retention',
     asked: 'There is a rule for how long backups are kept.',
-    verdict: rule ? 'shown' : 'not shown',
-    evidence: [rule ?? 'No rule is known here.'],
+    verdict: last_expiry ? 'shown' : 'not shown',
+    evidence: last_expiry
+      ? [
+          `Backups whose time was over were last removed on ${day(last_expiry)}, by the rule in GATEHOUSE_BACKUP_RETENTION.`,
+        ]
+      : ['No backup was removed yet: GATEHOUSE_BACKUP_RETENTION is the rule, and gatehouse backup expire goes by it.'],
   };
 }
 

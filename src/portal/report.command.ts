@@ -33,8 +33,7 @@ export async function run(args: string[], io: ReportIo): Promise<number> {
       return exitCodes.done;
     }
     const target = await targetSide(values, io, 'Say which database it is about');
-    const backups = { made: [], retention: undefined, unknown: undefined };
-    const record = await makeReport(target, { now: io.clock(), operator: io.operator, backups });
+    const record = await makeReport(target, { now: io.clock(), operator: io.operator });
     if (values.json) say(JSON.stringify(record));
     else {
       const paths = await writeReport(record, resolve(values.out ?? '.'));

@@ -1,6 +1,9 @@
 /** What the target itself says for the report: how it is reached, what it holds, and whether its records are guarded. */
 import type pg from 'pg';
 
+/** Of an event, in UTC. */
+const RFC_3339 = `to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
 /** Begins to read one moment of the database, and nothing but read; whether it has a ledger at all. */
 export async function beginReading(client: pg.ClientBase): Promise<{ has_ledger: boolean }> {
   await client.query('begin transaction isolation level repeatable read read only');
@@ -101,4 +104,39 @@ export async function countSince(client: pg.ClientBase, since: string): Promise<
     [since],
   );
   return rows[0] as SinceTheMove;
+}
+
+export interface BackupOnRecord {
+  id: string;
+  /** RFC 3339, of what it holds. */
+  snapshot_at: string;
+  /** The newest attempt to restore and compare it. */
+  proof: { at: string; equal: boolean; restore_seconds: number | null } | null;
+}
+
+/** Backups that the audit log has, and that were not removed since: newest first. */
+export async function listBackups(client: pg.ClientBase): Promise<BackupOnRecord[]> {
+  const { rows } = await client.query<BackupOnRecord>(
+    `select made.details ->> 'id' as id, made.details ->> 'snapshot_at' as snapshot_at,
+            (select jsonb_build_object('at', ${RFC_3339}, 'equal', outcome = 'success',
+                                       'restore_seconds', details -> 'restore_seconds')
+               from audit.events as verified
+              where action = 'backup_verified' and details ->> 'id' = made.details ->> 'id'
+              order by occurred_at desc
+              limit 1) as proof
+       from audit.events as made
+      where action = 'backup_finished' and details ? 'id' and details ? 'snapshot_at'
+        and not exists (select from audit.events as expired
+                         where expired.action = 'backup_expired' and expired.details -> 'ids' ? (made.details ->> 'id'))
+      order by 2 desc`,
+  );
+  return rows;
+}
+
+/** When backups were last removed because their time was over. */
+export async function findLastExpiry(client: pg.ClientBase): Promise<string | undefined> {
+  const { rows } = await client.query<{ at: string }>(
+    `select ${RFC_3339} as at from audit.events where action = 'backup_expired' order by occurred_at desc limit 1`,
+  );
+  return rows[0]?.at;
 }

@@ -14,7 +14,15 @@ import { sideOf } from '../migrate/source.sql.ts';
 import { version } from '../version.ts';
 import { type Backups, type Criterion, judge, lastComparison } from './criteria.ts';
 import { type ReportedRun, readRuns } from './ledger-runs.ts';
-import { beginReading, countSince, readTargetFacts, type SinceTheMove, type TargetFacts } from './report.sql.ts';
+import {
+  beginReading,
+  countSince,
+  findLastExpiry,
+  listBackups,
+  readTargetFacts,
+  type SinceTheMove,
+  type TargetFacts,
+} from './report.sql.ts';
 import { reportPage } from './report-page.ts';
 
 export interface MigrationRecord {
@@ -33,7 +41,6 @@ export interface ReportOptions {
   now: Date;
   /** Who asks for it. */
   operator: string;
-  backups: Backups;
 }
 
 /**
@@ -68,12 +75,13 @@ async function readRecord(
   client: pg.Client,
   { ssl, host }: Connection,
   address: string,
-  { now, operator, backups }: ReportOptions,
+  { now, operator }: ReportOptions,
 ): Promise<MigrationRecord> {
   const ledger = await verifyLedger(client);
   const runs = readRuns(await listLedger(client), await listOperators(client));
   const target = await readTargetFacts(client);
   const moved = runs.findLast(({ moved, outcome }) => outcome === 'finished' && moved.length > 0);
+  const backups = { made: await listBackups(client), last_expiry: await findLastExpiry(client) };
   const since = moved?.ended_at ? await countSince(client, moved.ended_at) : undefined;
   const transport = {
     local: host.startsWith('/') || ['localhost', '127.0.0.1', '::1'].includes(host),

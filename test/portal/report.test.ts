@@ -123,6 +123,35 @@ describe('of users who were moved', () => {
     for (const { name, evidence } of record.criteria) expect(evidence.length, name).toBeGreaterThan(0);
   });
 
+  test.each([
+    ['made and not restored', undefined, 0, 'in part', /None has been restored yet/],
+    ['restored and equal', 'success', 0, 'shown', /was restored in 4\.5 s and compared on .*: equal\.$/],
+    ['restored and not equal', 'failure', 0, 'not met', /: not equal\.$/],
+    ['of before the move', 'success', -86_400_000, 'in part', /prove one that was made since\.$/],
+  ])('of a backup that was %s says so', async (_, outcome, age, verdict, sentence) => {
+    const at = new Date(Date.now() + age + 60_000).toISOString();
+    const event =
+      'insert into audit.events (id, occurred_at, action, outcome, details) values (gen_random_uuid(), now(), $1, $2, $3)';
+    await query(target.url, event, ['backup_finished', 'success', { id: 'b1', snapshot_at: at }]);
+    if (outcome) await query(target.url, event, ['backup_verified', outcome, { id: 'b1', restore_seconds: 4.5 }]);
+
+    const { code, record } = await report();
+
+    const backup = record.criteria.find(({ name }) => name === 'Backup and restore');
+    expect(backup).toMatchObject({ verdict });
+    expect(backup?.evidence.at(-1)).toMatch(sentence);
+    expect(code).toBe(verdict === 'not met' ? 6 : 0);
+  });
+
+  test('of a backup that has expired says nothing, but that there is a rule', async () => {
+    const event =
+      "insert into audit.events (id, occurred_at, action, outcome, details) values (gen_random_uuid(), now(), $1, 'success', $2)";
+    await query(target.url, event, ['backup_finished', { id: 'b1', snapshot_at: '2026-11-01T00:00:00Z' }]);
+    await query(target.url, event, ['backup_expired', { ids: ['b1'] }]);
+    const { record } = await report();
+    expect(verdicts(record)).toMatchObject({ 'Backup and restore': 'not shown', Retention: 'shown' });
+  });
+
   test('writes two files that nobody else may read, over whatever was there', async () => {
     await writeFile(join(directory, 'migration-report.html'), 'older', { mode: 0o644 });
 
