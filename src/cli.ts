@@ -40,6 +40,11 @@ const commands: Entry[] = [
     load: () => import('./portal/copy.command.ts'),
   },
   {
+    name: 'migrate verify',
+    summary: 'prove that a portal arrived, down to row and column, or name what did not',
+    load: () => import('./portal/verify.command.ts'),
+  },
+  {
     name: 'migrate report',
     summary: 'a document of what was moved and what shows that it arrived',
     load: () => import('./portal/report.command.ts'),

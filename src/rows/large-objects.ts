@@ -81,6 +81,6 @@ function differences(
 
 function name(comparison: LargeObjectsComparison, id: string, difference: string): void {
   comparison.equal = false;
-  if (comparison.differing.length < NAMED_OBJECTS) comparison.differing.push({ row: `large object ${id}`, difference });
+  if (comparison.differing.length < NAMED_OBJECTS) comparison.differing.push({ row: id, difference });
   else comparison.more = true;
 }

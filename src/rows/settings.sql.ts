@@ -11,6 +11,7 @@ const pinned = {
   lc_monetary: 'C',
   xmloption: 'content',
   client_encoding: 'UTF8',
+  quote_all_identifiers: 'off',
   search_path: 'pg_catalog',
   // Row level security is an error instead of a silent loss of rows.
   row_security: 'off',

@@ -1,0 +1,46 @@
+/** Why a verification could not be made, in one sentence. */
+import pg from 'pg';
+import { explain, MigrationFailure, type Side } from '../migrate/failure.ts';
+import type { Unreadable } from '../rows/compare-rows.ts';
+
+/** So many tables are named in a sentence. */
+const NAMED_TABLES = 8;
+
+/** What an error of one side means to the operator; an error that we do not know stays as it is. */
+export function explainVerify(error: unknown, side: Side): unknown {
+  if (error instanceof pg.DatabaseError) {
+    switch (error.code) {
+      case '42P01':
+      case '42703':
+        return refused(side, `a table was dropped or altered meanwhile (${error.message})`, 'Run again');
+      case '22023':
+      case '42704':
+        if (!/snapshot/.test(error.message)) break;
+        return new MigrationFailure(
+          'usage',
+          `The ${side.name} has no such snapshot: whoever exported it must hold its transaction open (${error.message}).`,
+        );
+      case '53200':
+        return refused(
+          side,
+          `it is short of memory (${error.message})`,
+          'Raise what it lacks, as max_locks_per_transaction',
+        );
+      case '54000':
+        return refused(side, 'a row is larger than PostgreSQL can put together (1 GB)', 'Compare that table by hand');
+    }
+  }
+  return explain(error, side);
+}
+
+export function unreadable({ tables }: Unreadable, { name, role }: Side): MigrationFailure {
+  const named = tables.slice(0, NAMED_TABLES).join(', ');
+  const more = tables.length > NAMED_TABLES ? ` and ${tables.length - NAMED_TABLES} more` : '';
+  const whom =
+    name === 'source' ? 'the role `postgres` of the project' : 'the owner of the tables, or grant it pg_read_all_data';
+  return new MigrationFailure(name, `Role ${role} may not read ${named}${more} at the ${name}. Use ${whom}.`);
+}
+
+function refused(side: Side, what: string, todo: string): MigrationFailure {
+  return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${what}. ${todo}.`);
+}
