@@ -30,6 +30,11 @@ const commands: Entry[] = [
     load: () => import('./service/serve.command.ts'),
   },
   {
+    name: 'migrate plan',
+    summary: 'look at a Supabase database: what moves, what stays, what stands in the way',
+    load: () => import('./portal/plan.command.ts'),
+  },
+  {
     name: 'migrate users',
     summary: 'carry users, password hashes and live sessions over from Supabase',
     load: () => import('./migrate/users.command.ts'),

@@ -40,10 +40,16 @@ export async function bothSides(
   io: Io,
   what: string,
 ): Promise<{ source: Connection; target: Connection }> {
+  const source = sourceSide({ from }, io, what);
+  return { source, target: await targetSide({ to }, io, 'Say where they go') };
+}
+
+/** The database that is left, with a warning where somebody on the way could read. */
+export function sourceSide({ from }: { from?: string | undefined }, io: Io, what: string): Connection {
   if (!from) throw new MigrationFailure('usage', `Say where ${what}: --from postgres://…`);
   const source = connection('--from', from);
   warn(source, io);
-  return { source, target: await targetSide({ to }, io, 'Say where they go') };
+  return source;
 }
 
 /**
@@ -52,9 +58,15 @@ export async function bothSides(
  * @param demand what to say where there is none
  */
 export async function targetSide({ to }: { to?: string | undefined }, io: Io, demand: string): Promise<Connection> {
-  const target = to ? connection('--to', to) : await io.findDatabase();
+  const target = await findTarget({ to }, io);
   if (!target) throw new MigrationFailure('usage', `${demand}: --to postgres://… or DATABASE_URL.`);
-  warn(target, io);
+  return target;
+}
+
+/** The same, or undefined where there is none. */
+export async function findTarget({ to }: { to?: string | undefined }, io: Io): Promise<Connection | undefined> {
+  const target = to ? connection('--to', to) : await io.findDatabase();
+  if (target) warn(target, io);
   return target;
 }
 

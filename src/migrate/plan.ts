@@ -146,7 +146,8 @@ function triggerFindings(triggers: readonly PortalTrigger[], { target }: Agreeme
   });
 }
 
-function censusFindings(
+/** What of the people counted somebody ought to know before they move. */
+export function censusFindings(
   { users, password_formats, null_columns, encrypted }: Census,
   keys: ReadonlySet<string>,
 ): Finding[] {

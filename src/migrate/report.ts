@@ -36,7 +36,8 @@ export function describePlan({ source, target, tables, not_carried, census, find
   ].join('\n');
 }
 
-function describeCensus(census: Census): string[] {
+/** Who is there, a line for each kind of thing. */
+export function describeCensus(census: Census): string[] {
   const line = (title: string, tallies: readonly Tally[]) =>
     tallies.length === 0
       ? []

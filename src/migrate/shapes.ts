@@ -59,7 +59,8 @@ async function readCatalogue(client: pg.ClientBase): Promise<Catalogue> {
   };
 }
 
-function checkSource(side: Side, tables: ReadonlyMap<string, TableFacts>): void {
+/** @throws MigrationFailure when it is no Supabase project, or its users cannot be read */
+export function checkSource(side: Side, tables: ReadonlyMap<string, TableFacts>): void {
   const missing = essentialTables.filter((name) => !tables.has(name));
   if (missing.length > 0) {
     throw new MigrationFailure(
