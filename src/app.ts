@@ -8,6 +8,7 @@ import { listAuditEntries } from './audit/entries.http.ts';
 import { listEvents } from './audit/events.http.ts';
 import { recordRefusals, refusedAs } from './audit/refusals.http.ts';
 import { introspect } from './clients/introspect.http.ts';
+import { metrics } from './clients/metrics.http.ts';
 import { revoke } from './clients/revoke.http.ts';
 import type { Gatehouse } from './gatehouse.ts';
 import { refusedGrant, token } from './grants/token.http.ts';
@@ -185,6 +186,7 @@ function routeTable(gatehouse: Gatehouse, limit: RateLimits, version: string): R
     ['get', '/audit/events', refusedAs('audit_read_failed'), user, auditor, listEvents(gatehouse)],
     ['post', '/introspect', refusedAs('introspection_failed'), introspect(gatehouse)],
     ['post', '/revoke', refusedAs('revocation_failed'), revoke(gatehouse)],
+    ['get', '/metrics', refusedAs('request_failed'), metrics(gatehouse)],
   ];
 }
 

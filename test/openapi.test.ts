@@ -98,11 +98,11 @@ test('what a route asks of its caller is what its security says', async () => {
   for (const [title, { security = [] }] of operations) {
     const [method = '', path = ''] = title.split(' ');
     const answer = await request[method.toLowerCase() as 'get'](path.replace(/\{.*?\}/g, crypto.randomUUID()))
-      // Of /introspect and /revoke, which read it before they ask.
+      // Of /introspect and /revoke, which read it before they ask who it is from.
       .type('form')
       .send(method === 'GET' ? undefined : 'token=x');
     const asks =
-      answer.status === 401 ? (/^POST \/(?:introspect|revoke)$/.test(title) ? 'client' : 'bearer') : 'nobody';
+      answer.status === 401 ? (/ \/(?:introspect|revoke|metrics)$/.test(title) ? 'client' : 'bearer') : 'nobody';
     const schemes = security.flatMap(Object.keys);
     const says = schemes.length === 0 ? 'nobody' : schemes.includes('client') ? 'client' : 'bearer';
     expect([title, asks]).toEqual([title, says]);
@@ -224,6 +224,7 @@ const successes: Call[] = [
   ['POST /admin/generate_link', 'a new account', 200, () => generate({ type: 'magiclink', email: 'x@example.com' })],
   ['POST /introspect', 'an access token', 200, () => introspect(ann.access_token)],
   ['POST /introspect', 'what is none', 200, () => introspect('none')],
+  ['GET /metrics', 'a client', 200, () => request.get('/metrics').auth(client_id, client_secret)],
   [
     'GET /audit/events',
     'a page of several',

@@ -44,6 +44,7 @@ const publicRoutes = new Set([
   'PATCH /oauth',
   'PATCH /scim',
   'POST /revoke',
+  'GET /metrics',
 ]);
 
 // A signing key whose public half is known to all: what algorithm confusion needs.

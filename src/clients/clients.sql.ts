@@ -72,3 +72,12 @@ export const askingClient = sql`
      where id = (select c.id from gatehouse.clients as c join asking on asking.id = c.id
                   where c.last_used_at is null or c.last_used_at <= ${arg('now')}::timestamptz - interval '1 minute'
                     for no key update of c skip locked))`;
+
+/** Whether a client is let in that asks for something which is no row of its own. */
+export const findAskingClient = statement<Record<string, unknown>, FoundClient>(
+  'find_asking_client',
+  sql`
+  with ${askingClient}
+  select client.id as client_id, client.matches, client.disabled
+    from (values (1)) as one (row) left join client on true`,
+);

@@ -95,3 +95,20 @@ export const findNextDue = statement<Record<string, never>, { due_at: string | n
   select min(next_attempt_at) as due_at from gatehouse.mail_outbox
    where sent_at is null and next_attempt_at < 'infinity'`,
 );
+
+/** How many have not left: `owed` ones wait for an attempt, of which `put_off` had one; `given_up` ones never will. */
+export const countUnsent = statement<
+  { now: string },
+  { owed: number; put_off: number; oldest_owed_seconds: number; given_up: number }
+>(
+  'count_unsent_mails',
+  sql`
+  select count(*) filter (where next_attempt_at < 'infinity')::int as owed,
+         count(*) filter (where next_attempt_at < 'infinity' and last_error is not null)::int as put_off,
+         coalesce(extract(epoch from ${arg('now')}::timestamptz
+                                     - min(created_at) filter (where next_attempt_at < 'infinity')), 0)::float8
+           as oldest_owed_seconds,
+         count(*) filter (where next_attempt_at = 'infinity')::int as given_up
+    from gatehouse.mail_outbox
+   where sent_at is null`,
+);
