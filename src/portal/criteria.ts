@@ -103,8 +103,18 @@ function dataLoss({ runs }: Facts): Criterion {
         name,
         asked,
         verdict: 'shown',
-        evidence: [`All equal: ${seen}`, ...last.not_checked.map((of) => `Not compared: ${of}.`)],
+        evidence: [`All equal: ${seen}`, ...unseen(last)],
       };
+}
+
+function unseen({ not_checked }: ReportedRun): string[] {
+  const count = not_checked.length;
+  if (count === 0) return [];
+  return [
+    count === 1
+      ? 'One thing was not compared: it is named below.'
+      : `${number(count)} things were not compared: they are named below.`,
+  ];
 }
 
 function integrity({ runs }: Facts): Criterion {

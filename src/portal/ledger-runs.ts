@@ -95,9 +95,11 @@ function count(value: unknown): number | undefined {
 }
 
 function side(value: unknown): ReportedSide | undefined {
-  const { address, role, server_version } = object(typeof value === 'string' ? { address: value } : value);
+  const { address, role, server_version, version } = object(typeof value === 'string' ? { address: value } : value);
   const named = text(address);
-  return named === undefined ? undefined : { address: named, role: text(role), server_version: text(server_version) };
+  return named === undefined
+    ? undefined
+    : { address: named, role: text(role), server_version: text(server_version) ?? text(String(version ?? '')) };
 }
 
 const changes = ['inserted', 'updated', 'deleted', 'unchanged', 'kept', 'conflicts'] as const;
@@ -136,7 +138,7 @@ function nameOf(kind: (typeof comparisons)[number], of: Details): string {
 function checksIn(details: Details): Check[] {
   return comparedIn(details).map(({ what, of }) => ({
     what,
-    rows: count(object(of.source).rows) ?? count(of.rows) ?? count(of.count),
+    rows: count(object(of.source).rows) ?? count(of.rows),
     equal: of.equal === true,
   }));
 }
@@ -186,6 +188,6 @@ function drift(of: Details): string {
 
 function notChecked(of: Details): string {
   const what = text(of.what) ?? '';
-  const why = text(of.why);
+  const why = text(of.why)?.replace(/\.$/, '');
   return why ? `${what}: ${why}` : what;
 }

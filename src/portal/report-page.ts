@@ -116,12 +116,17 @@ function lead(last: ReportedRun | undefined, { criteria }: MigrationRecord): Mar
 }
 
 function sources(runs: readonly ReportedRun[]): Markup {
-  const bySource = new Map(runs.flatMap(({ source }) => (source ? [[source.address, source] as const] : [])));
+  const bySource = Map.groupBy(
+    runs.flatMap(({ source }) => source ?? []),
+    ({ address }) => address,
+  );
   if (bySource.size === 0) return html`–`;
-  return html`${[...bySource.values()].map(
-    ({ address, role, server_version }) =>
-      html`${address}<small>${server_version ? `PostgreSQL ${server_version}` : ''}${role ? `, as ${role}` : ''}</small>`,
-  )}`;
+  return html`${[...bySource].map(([address, said]) => {
+    const version = said.find(({ server_version }) => server_version)?.server_version;
+    const role = said.find((side) => side.role)?.role;
+    const facts = [...(version ? [`PostgreSQL ${version}`] : []), ...(role ? [`as ${role}`] : [])];
+    return html`${address}<small>${facts.join(', ')}</small>`;
+  })}`;
 }
 
 function tally(criteria: readonly Criterion[]): Markup {
