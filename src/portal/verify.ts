@@ -23,6 +23,7 @@ import {
 import type { Sides } from '../rows/compare-table.ts';
 import { compareLargeObjects, type LargeObjectsComparison } from '../rows/large-objects.ts';
 import { compareSequences, type SequenceComparison } from '../rows/sequences.ts';
+import { listLooseEnds } from './objects.sql.ts';
 import { type PortalScope, portalScope } from './scope.ts';
 import { beginReading, listAuthTables, listOwners, readVerifier } from './verify.sql.ts';
 import { explainVerify, unreadable } from './verify-failure.ts';
@@ -106,7 +107,8 @@ export async function verifyPortal(
     const owners = new Set(await listOwners(sides.target, scope.schemas));
     const roles = substitutes(scope, owners, role);
     onEvent({ event: 'comparing', what: 'definitions' });
-    const catalogue = await compareDefinitions(sides, scope, roles);
+    const looseEnds = await leftOut(sides.source, scope);
+    const catalogue = await compareDefinitions(sides, scope, roles, looseEnds);
     for (const drift of catalogue.drift) onEvent({ event: 'drift', drift });
 
     // Where gatehouse does not keep them, users were restored like any other rows.
@@ -132,6 +134,7 @@ export async function verifyPortal(
       ...unread,
       ...large_objects.not_checked,
       ...(keeps_users ? await usersNotChecked(sides.source) : []),
+      ...looseEnds.map(({ what, why }) => ({ what, why })),
       ...outOfScope(scope),
     ];
     const verification: Verification = {
@@ -206,6 +209,7 @@ async function compareDefinitions(
   { source, target }: Sides,
   { schemas, extensions }: PortalScope,
   roles: ReadonlyMap<string, string>,
+  looseEnds: readonly LeftOut[],
 ): Promise<Verification['catalogue']> {
   const there = await readCatalogue(source, schemas);
   const here = await readCatalogue(target, schemas);
@@ -213,9 +217,27 @@ async function compareDefinitions(
     if (treatment === 'decide') return [];
     return [[name, treatment === 'stays' ? 'absent' : 'anywhere']];
   });
-  const absent = new Set([...there.objects.values()].filter(isOfPlatform).map(objectKey));
+  const ofPlatform = [...there.objects.values()].filter(isOfPlatform);
+  const absent = new Set([...ofPlatform.map(objectKey), ...looseEnds.map(({ key }) => key)]);
   const allowance: Allowance = { roles, extensions: new Map(allowed), absent };
   return { objects: there.objects.size, drift: compareCatalogues(there, here, allowance) };
+}
+
+interface LeftOut extends NotChecked {
+  /** As the catalogue has it. */
+  key: string;
+}
+
+/** Foreign keys and triggers that need what stays behind: a copy leaves them out. */
+async function leftOut(source: pg.ClientBase, { schemas }: PortalScope): Promise<LeftOut[]> {
+  const looseEnds = await listLooseEnds(source, schemas, ['auth']);
+  return looseEnds
+    .filter(({ kind }) => kind !== 'other')
+    .map(({ what, needs }) => ({
+      key: what.replace(/^table /, ''),
+      what,
+      why: `it needs ${needs}, which stays behind`,
+    }));
 }
 
 /** What Supabase's own services subscribe to stays behind with them. */

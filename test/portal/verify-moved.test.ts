@@ -1,0 +1,172 @@
+/** A portal that `migrate copy` has moved is equal to its source, whatever stays behind on purpose; the result is on record. */
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
+import { verifyLedger } from '../../src/migrate/ledger.ts';
+import { copyPortal } from '../../src/portal/copy.ts';
+import { type Verification, verifyPortal } from '../../src/portal/verify.ts';
+import { fingerprint } from '../harness/fingerprint.ts';
+import { adminUrl, emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
+import { startCommand } from '../harness/program.ts';
+import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
+import { query } from '../migrate/rows.ts';
+import { portalRows } from './portal-rows.ts';
+
+let source: SupabaseSource;
+let target: TestDatabase;
+const sides = () => [{ connectionString: source.url }, { connectionString: target.url }] as const;
+
+beforeAll(async () => {
+  source = await createSupabaseSource(adminUrl(), { users: 100, portal: 'without large values' });
+  await query(
+    source.adminUrl,
+    `create function supabase_functions.notify() returns trigger language plpgsql as 'begin return new; end';
+     create trigger "tell them" after insert on public.people for each row execute function supabase_functions.notify();
+     alter table public.complaints add hook bigint constraint by_hook references supabase_functions.hooks (id)`,
+  );
+  target = await emptyDatabase();
+  await copyPortal(...sides(), { apply: true, env: process.env });
+});
+afterAll(async () => {
+  await target.drop();
+  await source.drop();
+});
+
+/** What differs, in a word each. */
+function differing({ catalogue, tables, users, sequences, large_objects }: Verification): string[] {
+  return [
+    ...catalogue.drift.map(({ sentence }) => sentence),
+    ...[...tables, ...users].filter(({ equal }) => !equal).map(({ table }) => table),
+    ...sequences.filter(({ equal }) => !equal).map(({ sequence }) => sequence),
+    ...(large_objects.equal ? [] : ['large objects']),
+  ];
+}
+
+test('it is equal, users and sessions by their own rules; what needs a part of Supabase is listed', async () => {
+  const verification = await verifyPortal(...sides(), { operator: 'ops@example.com' });
+
+  expect(differing(verification)).toEqual([]);
+  expect(verification.equal).toBe(true);
+  expect(verification.users.find(({ table }) => table === 'users')).toMatchObject({ rows: 100, equal: true });
+  expect(verification.not_checked.map(({ what }) => what)).toEqual(
+    expect.arrayContaining([
+      'trigger "tell them" on public.people',
+      'table constraint by_hook on public.complaints',
+      'the rows of auth.audit_log_entries',
+      "Supabase's own publications",
+    ]),
+  );
+});
+
+test('each run is in the ledger, with what was found and without any value', async () => {
+  const { id } = source.people.bcrypt2a06;
+  const secret = 'do-not-show-this';
+  await query(target.url, `update auth.users set encrypted_password = '${secret}' where id = '${id}'`);
+  await query(
+    target.url,
+    `set session_replication_role = replica; update public.products set name = '${secret}' where id = 7`,
+  );
+  const { run_id, ledger_hash, equal } = await verifyPortal(...sides(), { operator: 'ops@example.com' });
+  const { encrypted_password } =
+    (await query(source.adminUrl, `select encrypted_password from auth.users where id = '${id}'`))[0] ?? {};
+  await query(target.url, `update auth.users set encrypted_password = $1 where id = '${id}'`, [encrypted_password]);
+  await query(
+    target.url,
+    "set session_replication_role = replica; update public.products set name = 'Fund no. 7' where id = 7",
+  );
+
+  expect(equal).toBe(false);
+  const entries = await query<{ step: string; details: { [part: string]: unknown }; hash: string }>(
+    target.url,
+    "select step, details, encode(hash, 'hex') as hash from gatehouse.migration_ledger where run_id = $1 order by id",
+    [run_id],
+  );
+  expect(entries.map(({ step }) => step)).toEqual(['started', 'proved', 'finished']);
+  expect(entries[0]?.details).toMatchObject({ command: 'migrate verify', operator: 'ops@example.com' });
+  expect(entries[1]?.details).toMatchObject({
+    tables: expect.arrayContaining([
+      expect.objectContaining({
+        table: 'public.products',
+        equal: false,
+        differing: [{ row: 'id=7', difference: 'changed', columns: ['name'] }],
+      }),
+    ]),
+    proofs: expect.arrayContaining([
+      expect.objectContaining({ table: 'users', equal: false, differing: [expect.objectContaining({ key: id })] }),
+    ]),
+  });
+  expect(entries[2]).toMatchObject({ details: { equal: false }, hash: ledger_hash });
+  expect(JSON.stringify(entries)).not.toContain(secret);
+  const client = new pg.Client(target.url);
+  await client.connect();
+  expect(await verifyLedger(client)).toMatchObject({ intact: true });
+  await client.end();
+});
+
+test('nothing but the ledger is written', async () => {
+  async function rows() {
+    const { 'gatehouse.migration_ledger': ledger, ...others } = await fingerprint(target);
+    const events = await query(target.url, 'select count(*) from audit.events');
+    return { ledger, others: { ...others, events, ...(await portalRows(target.url)) } };
+  }
+  const before = await rows();
+  await verifyPortal(...sides());
+  const after = await rows();
+  expect(after.others).toEqual(before.others);
+  expect(after.ledger).not.toBe(before.ledger);
+});
+
+test('one that is killed leaves nothing but its beginning, and the next one is equal', async () => {
+  const command = startCommand(['migrate', 'verify', '--from', source.url, '--to', target.url, '--json']);
+  await command.says(/"rows_begin"/);
+  command.kill('SIGKILL');
+  await command.ended;
+  expect((await verifyPortal(...sides())).equal).toBe(true);
+});
+
+describe('on the newest and on the oldest PostgreSQL', () => {
+  let other: EmbeddedPostgres;
+  let directory: string;
+  let moved: string;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'gatehouse-verify-'));
+    await chmod(directory, 0o711);
+    const [{ major = '' } = {}] = await query<{ major: string }>(
+      adminUrl(),
+      "select split_part(current_setting('server_version'), '.', 1) as major",
+    );
+    other = await startEmbeddedPostgres({
+      directory,
+      settings: { fsync: 'off' },
+      ...(major === '18' ? {} : { version: 18 }),
+    });
+    await query(other.url, 'create database portal');
+    const url = new URL(other.url);
+    url.pathname = '/portal';
+    moved = url.href;
+    await copyPortal({ connectionString: source.url }, { connectionString: moved }, { apply: true, env: process.env });
+  });
+  afterAll(async () => {
+    await other.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test('the portal is equal, and a change is named', async () => {
+    const ofOther = [{ connectionString: source.url }, { connectionString: moved }] as const;
+    const verification = await verifyPortal(...ofOther);
+    expect(differing(verification)).toEqual([]);
+    expect(verification.equal).toBe(true);
+
+    await query(
+      moved,
+      'update public.valuations_2025 set irr = irr + 1e-16 where valued_at = (select min(valued_at) from public.valuations_2025)',
+    );
+    const changed = await verifyPortal(...ofOther);
+    expect(differing(changed)).toEqual(['public.valuations_2025']);
+    const named = changed.tables.find(({ equal }) => !equal)?.differing ?? [];
+    expect(new Set(named.flatMap(({ columns }) => columns))).toEqual(new Set(['irr']));
+  });
+});
