@@ -179,7 +179,8 @@ function scopeExtension(
 function scopeRoles(roles: readonly RoleFacts[]): ScopedRole[] {
   const needed = neededRoles(roles);
   return roles.map(({ superuser, ...role }) => {
-    if (administrators.has(role.name) || (superuser && role.named)) {
+    // What belongs to the superuser that a cluster was made with is recorded nowhere.
+    if (administrators.has(role.name) || superuser) {
       const why = 'It runs the project: whoever the copy connects as takes its place.';
       return { ...role, becomes: 'owner', treatment: 'made here', why };
     }

@@ -75,6 +75,7 @@ test('an extension that the target has is made there; one that it lacks is for t
 test.each([
   ['postgres', 'owner'],
   ['supabase_admin', 'owner'],
+  ['gatehouse_superuser', 'owner'],
   ['anon', 'itself'],
   ['authenticated', 'itself'],
   ['service_role', 'itself'],
