@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, disableClient, type NewClient } from '../../src/clients/clients.ts';
 import { occasionOfCommand } from '../../src/command.ts';
-import { auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
+import { auditRows, auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
 import { addSignedInPerson, bearer, serviceKey } from '../harness/people.ts';
 
 let app: TestApp;
@@ -31,6 +31,8 @@ async function figures(): Promise<Record<string, number>> {
   return Object.fromEntries(samples.map((line) => line.split(' ')).map(([name = '', value]) => [name, Number(value)]));
 }
 
+const failures = async () => (await auditRows(app.database)).filter(({ action }) => action === 'mail_failed').length;
+
 const recover = async () => {
   const { email } = await addSignedInPerson(app);
   await app.request.post('/recover').send({ email });
@@ -58,9 +60,14 @@ gatehouse_mails_given_up_total 0
 it('shows a mail server that takes nothing, from the first mail on, and that it is back', async () => {
   app.mailbox.mode = 'busy';
   const first = await recover();
-  await expect.poll(figures).toMatchObject({ gatehouse_mails_owed: 1, gatehouse_mails_put_off: 1 });
+  await expect.poll(failures).toBe(1);
   app.clock.advance(7);
-  expect(await figures()).toMatchObject({ gatehouse_mails_put_off: 1, gatehouse_mails_oldest_owed_seconds: 7 });
+  expect(await figures()).toEqual({
+    gatehouse_mails_owed: 1,
+    gatehouse_mails_put_off: 1,
+    gatehouse_mails_oldest_owed_seconds: 7,
+    gatehouse_mails_given_up_total: 0,
+  });
 
   app.mailbox.mode = 'accept';
   app.clock.advance(60);
