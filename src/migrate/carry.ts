@@ -6,14 +6,13 @@ import {
   copyRows,
   hasAnyOf,
   listKeys,
-  rememberLoaded,
   switchTrigger,
   turnTriggers,
   wasImported,
 } from './copy.sql.ts';
 import { asking, MigrationFailure } from './failure.ts';
 import { listConflicts, listKept, listOrphans, makeKept, makeStage, mergeStaged, STAGED } from './merge.sql.ts';
-import { type Rows, sumTable } from './proof.sql.ts';
+import { type Rows, rememberLoaded, sumTable, type TableSum } from './proof.sql.ts';
 import { compareTable, type TableProof } from './proof.ts';
 import { targetTable } from './row.sql.ts';
 import type { Outcome, Run, TableOutcome } from './run.ts';
@@ -41,17 +40,18 @@ export async function carryOver(tx: Tx, run: Run): Promise<Outcome> {
   const proving: (() => Promise<TableProof>)[] = [];
   let idle: Promise<unknown> = Promise.resolve();
   for (const shape of shapes) {
-    const outcome = await carryTable(target, run, shape);
+    const { outcome, loaded } = await carryTable(target, run, shape);
     tables.push(outcome);
     onEvent({ event: 'table', outcome });
     // The source sums up one table after the other on its second connection while the next are copied on the first.
     const except = await listKept(target, shape);
     const there: Rows = { client: from.prover, side: from.side, except };
-    const sum = idle.then(() => asking(from.side, () => sumTable(there, shape)));
-    idle = sum.catch(() => {});
+    const source = idle.then(() => asking(from.side, () => sumTable(there, shape)));
+    idle = source.catch(() => {});
     proving.push(() => {
       onEvent({ event: 'proving', table: shape.name });
-      return compareTable(shape, there, { client: target, side: targetSide, except }, sum);
+      const here: Rows = { client: target, side: targetSide, except };
+      return compareTable(shape, there, here, { source, target: loaded ?? sumTable(here, shape) });
     });
   }
   if (foreignKeysOff) await refuseOrphans(target, shapes);
@@ -80,7 +80,13 @@ async function silenceTriggers(
   for (const { table, name } of portalTriggers) await switchTrigger(target, table, name, state);
 }
 
-async function carryTable(target: pg.ClientBase, run: Run, shape: TableShape): Promise<TableOutcome> {
+interface CarriedTable {
+  outcome: TableOutcome;
+  /** Of a table whose rows were loaded into it directly: what arrived. */
+  loaded?: TableSum;
+}
+
+async function carryTable(target: pg.ClientBase, run: Run, shape: TableShape): Promise<CarriedTable> {
   const { from, targetSide, plan, stall_seconds, onEvent } = run;
   const { name: table } = shape;
   const of = plan.tables.find((planned) => planned.table === table)?.source_rows ?? 0;
@@ -93,10 +99,12 @@ async function carryTable(target: pg.ClientBase, run: Run, shape: TableShape): P
   if (!direct) await makeStage(target, shape);
   const rows = await copyRows(from, target, targetSide, shape, copying);
   if (direct) {
-    await rememberLoaded(target, shape);
-    return { table, rows, inserted: rows, updated: 0, deleted: 0, unchanged: 0, kept: 0, conflicts: 0 };
+    const loaded = await rememberLoaded(target, shape);
+    const outcome = { table, rows, inserted: rows, updated: 0, deleted: 0, unchanged: 0, kept: 0, conflicts: 0 };
+    return { outcome, loaded };
   }
-  return { table, rows, ...(await mergeStaged(target, shape, { foreignKeysOff: plan.target.may_replicate })) };
+  const merged = await mergeStaged(target, shape, { foreignKeysOff: plan.target.may_replicate });
+  return { outcome: { table, rows, ...merged } };
 }
 
 /** Whether the source's rows can only be new here, so that they need not be compared with anything. */

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { explain, MigrationFailure, type Side } from './failure.ts';
-import { columnList, fingerprint, sourceRows, targetTable } from './row.sql.ts';
+import { columnList, sourceRows, targetTable } from './row.sql.ts';
 import type { Source } from './source.sql.ts';
 import type { TableShape } from './tables.ts';
 
@@ -104,17 +104,6 @@ export async function wasImported(target: pg.ClientBase, shape: TableShape): Pro
     [shape.name],
   );
   return rows[0]?.found ?? false;
-}
-
-/** Remembers every row that this transaction put into the table itself. */
-export async function rememberLoaded(target: pg.ClientBase, shape: TableShape): Promise<void> {
-  await target.query(
-    `insert into gatehouse.migrated_rows (table_name, key, fingerprint)
-     select $1, t.id::text, ${fingerprint(shape, 't')}
-       from ${targetTable(shape)} as t
-      where t.xmin = pg_current_xact_id()::xid`,
-    [shape.name],
-  );
 }
 
 /** Puts the sequence of refresh token ids past every id that was carried over. */

@@ -34,18 +34,49 @@ function rowsOf(shape: TableShape, { name }: Side): string {
 }
 
 export async function sumTable({ client, side, except }: Rows, shape: TableShape): Promise<TableSum> {
-  const sums = shape.columns.map((name, n) => {
-    const column = pg.escapeIdentifier(name);
-    return `count(${column})::text as n${n}, coalesce(sum(hashtextextended(${column}::text, seed)), 0)::text as s${n}`;
-  });
   const { rows } = await client.query<Record<string, string>>(
-    `select count(*)::text as "rows", ${sums.join(', ')} from ${rowsOf(shape, side)}`,
+    `select ${sumOf(shape, (column) => hashOf(pg.escapeIdentifier(column)))} from ${rowsOf(shape, side)}`,
     [except],
   );
-  const row = rows[0] ?? {};
+  return readSum(shape, rows[0]);
+}
+
+/**
+ * Remembers every row that this transaction put into the table itself, and resolves to their sum: each value is read once
+ * for both.
+ */
+export async function rememberLoaded(target: pg.ClientBase, shape: TableShape): Promise<TableSum> {
+  const hash = (column: string) => `h${shape.columns.indexOf(column)}`;
+  const texts = shape.columns.map((column) => `t.${pg.escapeIdentifier(column)}::text`);
+  const hashes = shape.columns.map((column) => `${hashOf(`r.${pg.escapeIdentifier(column)}`)} as ${hash(column)}`);
+  const { rows } = await target.query<Record<string, string>>(
+    `with hashed as materialized (
+       select r.key, ${fingerprint(shape, 'r')} as fingerprint, ${hashes.join(', ')}
+         from (select t.id::text as key, ${rowSeed('t')} as seed, ${texts.join(', ')}
+                 from ${targetTable(shape)} as t where t.xmin = pg_current_xact_id()::xid offset 0) as r),
+     remembered as (
+       insert into gatehouse.migrated_rows (table_name, key, fingerprint) select $1, key, fingerprint from hashed)
+     select ${sumOf(shape, hash)} from hashed`,
+    [shape.name],
+  );
+  return readSum(shape, rows[0]);
+}
+
+/** The hash of a value that is tied to its row. */
+const hashOf = (column: string) => `hashtextextended(${column}::text, seed)`;
+
+/** What {@link readSum} reads, over the hash of each column, which is null where the value is. */
+function sumOf({ columns }: TableShape, hash: (column: string) => string): string {
+  const sums = columns.map(
+    (column, n) => `count(${hash(column)})::text as n${n}, coalesce(sum(${hash(column)}), 0)::text as s${n}`,
+  );
+  return `count(*)::text as "rows", ${sums.join(', ')}`;
+}
+
+function readSum({ columns }: TableShape, row: Record<string, string> = {}): TableSum {
   return {
     rows: row.rows ?? '0',
-    columns: shape.columns.map((column, n) => ({ column, values: row[`n${n}`] ?? '0', checksum: row[`s${n}`] ?? '0' })),
+    columns: columns.map((column, n) => ({ column, values: row[`n${n}`] ?? '0', checksum: row[`s${n}`] ?? '0' })),
   };
 }
 
@@ -68,7 +99,7 @@ export async function hashRows(
   shape: TableShape,
   buckets: readonly number[],
 ): Promise<Map<string, (string | null)[]>> {
-  const hashes = shape.columns.map((name) => `hashtextextended(${pg.escapeIdentifier(name)}::text, seed)::text`);
+  const hashes = shape.columns.map((name) => `${hashOf(pg.escapeIdentifier(name))}::text`);
   const { rows } = await client.query<{ key: string; hashes: (string | null)[] }>(
     `select id::text as key, array[${hashes.join(', ')}] as hashes
        from ${rowsOf(shape, side)} where (seed & ${BUCKETS - 1})::int = any ($2::int[])`,

@@ -1,6 +1,6 @@
 /** The proof that what arrived is what was sent: counts and checksums per column, and every differing row by name. */
 import { asking } from './failure.ts';
-import { hashRows, type Rows, sumBuckets, sumTable, type TableSum } from './proof.sql.ts';
+import { hashRows, type Rows, sumBuckets, type TableSum } from './proof.sql.ts';
 import type { TableShape } from './tables.ts';
 
 /** A row that is not the same on both sides. Its values are never shown: they may be secrets. */
@@ -28,15 +28,14 @@ export const NAMED_ROWS = 1000;
 /** How many buckets are opened at once; a bucket holds a 4096th of the table. */
 const BUCKETS_AT_ONCE = 16;
 
-/** Compares the sums of a table on both sides, that of the source being underway, and names the rows that differ. */
+/** Compares the sums of a table on both sides, which may be underway, and names the rows that differ. */
 export async function compareTable(
   shape: TableShape,
   source: Rows,
   target: Rows,
-  summing: Promise<TableSum>,
+  sums: { source: Promise<TableSum>; target: TableSum | Promise<TableSum> },
 ): Promise<TableProof> {
-  const targetSum = await sumTable(target, shape);
-  const sourceSum = await summing;
+  const [sourceSum, targetSum] = await Promise.all([sums.source, sums.target]);
   const equal = JSON.stringify(sourceSum) === JSON.stringify(targetSum);
   return {
     table: shape.name,

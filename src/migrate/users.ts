@@ -98,12 +98,10 @@ export async function verifyUsers(
       for (const shape of shapes) {
         const there: Rows = { client: from.prover, side: from.side, except: [] };
         const here: Rows = { client: tx.$client, side: targetSide, except: [] };
-        const proof = await compareTable(
-          shape,
-          there,
-          here,
-          asking(from.side, () => sumTable(there, shape)),
-        );
+        const proof = await compareTable(shape, there, here, {
+          source: asking(from.side, () => sumTable(there, shape)),
+          target: sumTable(here, shape),
+        });
         onEvent({ event: 'proof', proof });
         proofs.push(proof);
       }
