@@ -5,6 +5,7 @@ import { pinSettings } from '../migrate/source.sql.ts';
 import { recordStep } from './copies.sql.ts';
 import type { Copying } from './copy.ts';
 import type { Entry } from './definitions.ts';
+import { listEventTriggers } from './event-triggers.sql.ts';
 import { askingCopy } from './failure.ts';
 import { type Address, dropPublications, listKeys, listPublications, makeSchemas, nameObjects } from './objects.sql.ts';
 import {
@@ -106,6 +107,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
   const there = await from(async () => ({
     views: await listPopulatedViews(holder, schemas),
     publications: await listPublications(holder),
+    eventTriggers: await listEventTriggers(holder, schemas),
     owned: await listOwned(holder, schemas, [...carried]),
     // On tables of schema auth the portal's policies are few, and Supabase's are none.
     policies: await listPolicies(holder, [...schemas, 'auth']),
@@ -119,6 +121,11 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
     if (publications.some((published) => published.name === name)) continue;
     notes.push(`Publication ${name} is of all tables, which only a superuser may publish: make it by hand.`);
   }
+  const eventTriggers = addressesOf(facts.superuser ? there.eventTriggers : []);
+  if (there.eventTriggers.length > 0 && !facts.superuser) {
+    const names = there.eventTriggers.map(({ name }) => name).join(', ');
+    notes.push(`Event triggers are left out, which only a superuser may make: ${names}.`);
+  }
   const published = addressesOf(publications.flatMap(({ addresses }) => addresses));
   const left = addressesOf(leftOut);
   const late = archive.entries.filter(
@@ -131,6 +138,9 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
   const isComment = ({ title }: Entry) => title.startsWith('COMMENT ');
   const sql = await archive.sqlOf(late.filter((entry) => !isComment(entry)));
   const comments = await archive.sqlOf(late.filter(isComment));
+  const watching = await archive.sqlOf(
+    archive.entries.filter((entry) => entry.title.startsWith('EVENT TRIGGER ') && eventTriggers.has(addressOf(entry))),
+  );
 
   await askingCopy(sides.target, async () => {
     for (const view of there.views) await refreshView(target, view);
@@ -161,6 +171,8 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
         `Settings of the database are left out, which only its owner may set: ${scope.database_settings.join(', ')}.`,
       );
     }
+    // Last of all: they would watch everything that is made after them.
+    await target.query(watching);
     await recordStep(target, { id: copy_id, step: 'rights', details: {}, at: clock() });
     await target.query('commit');
     await pinSettings(target, 'session');

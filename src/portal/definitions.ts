@@ -56,7 +56,9 @@ export async function dumpDefinitions(
     const unwanted = ['--no-subscriptions', '--no-security-labels', '--no-tablespaces', '--no-sync'];
     const left = leave.map((schema) => `--exclude-schema=${patternOf(schema)}`);
     const args = ['--format=custom', '--compress=0', '--schema-only', `--snapshot=${snapshot}`, `--file=${file}`];
-    await runPgTool(tools.pg_dump, [...args, ...unwanted, ...left], connection.env, { signal });
+    // A word that only the target's PostgreSQL reserves is in quotes already.
+    const quoted = '--quote-all-identifiers';
+    await runPgTool(tools.pg_dump, [...args, quoted, ...unwanted, ...left], connection.env, { signal });
 
     // Reading an archive asks no server.
     const read = async (...options: string[]) => {

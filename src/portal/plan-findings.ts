@@ -141,7 +141,8 @@ export function portalFindings(
     findings.push(
       ...some(
         of('event trigger', () => true),
-        (list) => stop(`Only a superuser may make event triggers: ${list}. Copy as one, or drop them at the source.`),
+        (list) =>
+          warning(`Only a superuser may make event triggers: ${list} is left out. Copy as one, or make it by hand.`),
       ),
     );
     const forced = of('table', ({ facts }) => facts.forced_row_security === true);
