@@ -37,7 +37,7 @@ function written({ owed, put_off, oldest_owed_seconds, given_up }: MailFigures):
       'How long the oldest of them has been owed.',
       oldest_owed_seconds,
     ),
-    ...metric('gatehouse_mails_given_up_total', 'counter', 'Mails that will never leave.', given_up),
+    ...metric('gatehouse_mails_given_up', 'gauge', 'Mails of the last 30 days that will never leave.', given_up),
     '',
   ].join('\n');
 }

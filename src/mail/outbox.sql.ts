@@ -96,6 +96,18 @@ export const findNextDue = statement<Record<string, never>, { due_at: string | n
    where sent_at is null and next_attempt_at < 'infinity'`,
 );
 
+/** Forgets to whom mails went that have left or are given up, and were made before then. */
+export const deleteOldMails = statement<{ made_before: string }, never>(
+  'delete_old_mails',
+  sql`
+  delete from gatehouse.mail_outbox
+   where id in (select id from gatehouse.mail_outbox
+                 where created_at < ${arg('made_before')}::timestamptz
+                   and (sent_at is not null or next_attempt_at = 'infinity')
+                 limit 10000
+                   for update skip locked)`,
+);
+
 /** How many have not left: `owed` ones wait for an attempt, of which `put_off` had one; `given_up` ones never will. */
 export const countUnsent = statement<
   { now: string },

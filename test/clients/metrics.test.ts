@@ -51,9 +51,9 @@ gatehouse_mails_put_off 0
 # HELP gatehouse_mails_oldest_owed_seconds How long the oldest of them has been owed.
 # TYPE gatehouse_mails_oldest_owed_seconds gauge
 gatehouse_mails_oldest_owed_seconds 0
-# HELP gatehouse_mails_given_up_total Mails that will never leave.
-# TYPE gatehouse_mails_given_up_total counter
-gatehouse_mails_given_up_total 0
+# HELP gatehouse_mails_given_up Mails of the last 30 days that will never leave.
+# TYPE gatehouse_mails_given_up gauge
+gatehouse_mails_given_up 0
 `);
 });
 
@@ -66,7 +66,7 @@ it('shows a mail server that takes nothing, from the first mail on, and that it 
     gatehouse_mails_owed: 1,
     gatehouse_mails_put_off: 1,
     gatehouse_mails_oldest_owed_seconds: 7,
-    gatehouse_mails_given_up_total: 0,
+    gatehouse_mails_given_up: 0,
   });
 
   app.mailbox.mode = 'accept';
@@ -79,7 +79,7 @@ it('shows a mail server that takes nothing, from the first mail on, and that it 
 it('shows an address that bounces', async () => {
   app.mailbox.mode = 'refuse';
   await recover();
-  await expect.poll(figures).toMatchObject({ gatehouse_mails_owed: 0, gatehouse_mails_given_up_total: 1 });
+  await expect.poll(figures).toMatchObject({ gatehouse_mails_owed: 0, gatehouse_mails_given_up: 1 });
   app.mailbox.mode = 'accept';
 });
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, expect, test } from 'vitest';
 import { inTransaction } from '../../src/db/database.ts';
+import { deleteOldMails } from '../../src/mail/outbox.sql.ts';
 import { openMailbox } from '../harness/mailbox.ts';
 import { exampleMail, LINK, openPostOffice } from './outbox.ts';
 
@@ -47,6 +48,32 @@ test('what a mail said is forgotten once it has left, and it is on record whose 
     },
   ]);
   expect(log.written()).not.toContain('482913');
+});
+
+test('to whom mails went that have left or were given up is forgotten in the end, what is owed is kept', async () => {
+  const sent = await office.owe(mailer);
+  mailer.wake();
+  await mailbox.next(sent);
+  await office.eventually(sent, ({ is_sent }) => is_sent);
+  mailbox.mode = 'refuse';
+  const givenUp = await office.owe(mailer);
+  mailer.wake();
+  await office.eventually(givenUp, ({ is_given_up }) => is_given_up);
+  mailbox.mode = 'busy';
+  const owed = await office.owe(mailer);
+  mailer.wake();
+  await office.eventually(owed, ({ failures }) => failures === 1);
+  const counts = async () => Promise.all([sent, givenUp, owed].map(async (to) => (await office.rows(to)).length));
+
+  await deleteOldMails(database.db, { made_before: clock.now().toISOString() });
+  expect(await counts()).toEqual([1, 1, 1]);
+  await deleteOldMails(database.db, { made_before: new Date(clock.now().getTime() + 1).toISOString() });
+  expect(await counts()).toEqual([0, 0, 1]);
+
+  mailbox.mode = 'accept';
+  clock.advance(60);
+  mailer.wake();
+  await mailbox.next(owed);
 });
 
 test('a mail of a change that did not come to pass never leaves', async () => {
