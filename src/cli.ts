@@ -50,6 +50,11 @@ const commands: Entry[] = [
     load: () => import('./portal/verify.command.ts'),
   },
   {
+    name: 'migrate rehearse',
+    summary: 'the whole move for practice, into a scratch database that is removed again',
+    load: () => import('./portal/rehearse.command.ts'),
+  },
+  {
     name: 'migrate report',
     summary: 'a document of what was moved and what shows that it arrived',
     load: () => import('./portal/report.command.ts'),

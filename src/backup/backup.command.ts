@@ -9,6 +9,7 @@ import { describeExpiry, describeList, describeMade, describeVerification } from
 import type { BackupDriver, ListedBackup } from './driver.ts';
 import { BackupFailure, exitCodes } from './failure.ts';
 import { pgDumpDriver } from './pg-dump-driver.ts';
+import { pgBackRestDriver } from './pgbackrest-driver.ts';
 import { describeSchedule } from './schedule.ts';
 import { atWorkplace, type Workplace } from './workplace.ts';
 
@@ -24,7 +25,7 @@ gatehouse backup --schedule
   run      makes a backup of the whole database, encrypted for GATEHOUSE_BACKUP_KEY, in GATEHOUSE_BACKUP_DIRECTORY
   list     shows all backups, and first how old the newest one is that was proven by a restore
   verify   restores a backup, the newest when ID is left out, compares every row with what was recorded when it was made,
-           and throws the copy away
+           and throws the copy away; of a backup by pgBackRest it reads every value
   expire   says which backups GATEHOUSE_BACKUP_RETENTION does not ask for; --apply removes them
   keygen   prints a key for GATEHOUSE_BACKUP_KEY
 
@@ -140,7 +141,7 @@ function newestProven(backups: ListedBackup[]): ListedBackup | undefined {
   return backups.find(({ proof, flaw }) => proof?.verdict === 'equal' && flaw === null);
 }
 
-function driverOf({ settings, secrets }: BackupIo): BackupDriver {
+function driverOf({ settings, secrets, env }: BackupIo): BackupDriver {
   const { backup_directory: directory, backup_retention: retention, backup_minimum: minimum } = settings;
   if (directory === undefined) {
     throw new BackupFailure('usage', 'GATEHOUSE_BACKUP_DIRECTORY is not set: it says where backups are kept.');
@@ -150,7 +151,15 @@ function driverOf({ settings, secrets }: BackupIo): BackupDriver {
     if (key) return key;
     throw new BackupFailure('usage', 'GATEHOUSE_BACKUP_KEY holds a line that was mistyped: its checksum is wrong.');
   });
-  return pgDumpDriver({ directory, keys, retention, minimum });
+  if (settings.backup_driver === 'pg_dump') return pgDumpDriver({ directory, keys, retention, minimum });
+  const { backup_pgbackrest_stanza: name, backup_pgbackrest_config: config } = settings;
+  if (name === undefined) {
+    throw new BackupFailure(
+      'usage',
+      'GATEHOUSE_BACKUP_PGBACKREST_STANZA is not set: it says which stanza is this database.',
+    );
+  }
+  return pgBackRestDriver({ stanza: { name, config, env }, directory, keys, minimum });
 }
 
 function parse(args: string[]) {

@@ -66,7 +66,7 @@ export async function readContents(client: pg.ClientBase): Promise<Contents> {
     tables,
     sequences: await readSequences(client),
     large_objects: await digestLargeObjects(client),
-    newest_event: (await hasAuditLog(client)) ? await findNewestEvent(client) : null,
+    newest_event: await newestEvent(client),
   };
 }
 
@@ -133,11 +133,21 @@ async function digestLargeObjects(client: pg.ClientBase): Promise<Digest> {
   return one(rows);
 }
 
-async function findNewestEvent(client: pg.ClientBase): Promise<Contents['newest_event']> {
+/** The last of the audit log; null where it is empty or there is none. */
+export async function newestEvent(client: pg.ClientBase): Promise<Contents['newest_event']> {
+  if (!(await hasAuditLog(client))) return null;
   const { rows } = await client.query<{ id: string; occurred_at: string }>(
     'select id::text, occurred_at::text from audit.events order by occurred_at desc, id desc limit 1',
   );
   return rows[0] ?? null;
+}
+
+export async function hasEvent(client: pg.ClientBase, id: string): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    'select exists (select from audit.events where id = $1::uuid) as there',
+    [id],
+  );
+  return one(rows).there;
 }
 
 /** Rights in one order, and those that hold without being said. */

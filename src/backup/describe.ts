@@ -15,7 +15,7 @@ export function describeMade({
 }: BackupMade): string {
   const parts = [
     `${sizeText(bytes)} encrypted (${sizeText(plain_bytes)} before)`,
-    `${number(rows)} rows of ${number(tables)} tables`,
+    ...(tables === undefined || rows === undefined ? [] : [`${number(rows)} rows of ${number(tables)} tables`]),
     `in ${seconds.toFixed(1)} s`,
   ];
   return `backup ${id} of ${database}, as it was at ${snapshot_at}\n${parts.join(', ')}\nnot proven yet: gatehouse backup verify`;
@@ -24,10 +24,13 @@ export function describeMade({
 export function describeVerification(verification: Verification): string {
   const { id, verdict, differences, checked, not_checked, restore_seconds, seconds, scratch, newest_event } =
     verification;
-  const took = `restored in ${restore_seconds.toFixed(1)} s (${scratch}), ${seconds.toFixed(1)} s in all`;
+  const took =
+    verdict === 'equal'
+      ? `restored in ${restore_seconds.toFixed(1)} s (${scratch}), ${seconds.toFixed(1)} s in all`
+      : `found out in ${seconds.toFixed(1)} s (${scratch})`;
   const lines =
     verdict === 'equal'
-      ? [`proven: backup ${id} is equal in ${checked}`, took]
+      ? [`proven: backup ${id} was restored: ${checked}`, took]
       : [
           `NOT PROVEN: backup ${id} is not what was backed up`,
           ...differences.slice(0, SHOWN_DIFFERENCES).map((difference) => `  ${difference}`),

@@ -22,8 +22,9 @@ export interface BackupMade {
   bytes: number;
   plain_bytes: number;
   seconds: number;
-  tables: number;
-  rows: number;
+  /** Of a dump alone. */
+  tables?: number;
+  rows?: number;
 }
 
 export interface ListedBackup {

@@ -82,6 +82,6 @@ function flawOf({ manifest }: StoredBackup, bytes: number, keys: AgeKey[]): stri
 function verificationOf({ proof: _, ...proof }: Proof, contents: Contents): Verification {
   const { tables, rows } = sizesOf(contents);
   const count = (number: number) => number.toLocaleString('en');
-  const checked = `${count(rows)} rows of ${count(tables)} tables, ${count(Object.keys(contents.sequences).length)} sequences, ${count(contents.large_objects.count)} large objects, and what the schemas are made of`;
+  const checked = `${count(rows)} rows of ${count(tables)} tables, ${count(Object.keys(contents.sequences).length)} sequences, ${count(contents.large_objects.count)} large objects, and what the schemas are made of are equal`;
   return { ...proof, checked };
 }

@@ -3,14 +3,11 @@
  * server that somebody names. Neither archives, so that what is tried out never comes among the real backups.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmod, rm } from 'node:fs/promises';
 import { type Connection, connectionFromUrl } from '../config/connection.ts';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '../db/embedded-postgres.ts';
 import { createPool } from '../db/pool.ts';
 import { whyUnusable } from '../db/unusable.ts';
-import { isAlive } from './alive.ts';
 import {
   createMissingRoles,
   createScratchDatabase,
@@ -22,6 +19,7 @@ import {
 } from './contents.sql.ts';
 import { BackupFailure } from './failure.ts';
 import type { Manifest } from './manifest.ts';
+import { makeScratchDirectory } from './scratch-directory.ts';
 
 export interface Scratch {
   /** To the database that the backup is restored into, which is empty. */
@@ -33,7 +31,6 @@ export interface Scratch {
 }
 
 const PREFIX = 'gatehouse_verify_';
-const DIRECTORY_PREFIX = 'gatehouse-verify-';
 /** Majors that the embedded server comes in; the first is that of the package itself. */
 const EMBEDDED = [
   { major: 15, version: undefined },
@@ -70,8 +67,7 @@ export async function openScratch(server: Connection | undefined, manifest: Mani
 }
 
 async function startOwnServer(server_major: number) {
-  await removeAbandoned();
-  const directory = await mkdtemp(join(tmpdir(), `${DIRECTORY_PREFIX}${process.pid}-`));
+  const directory = await makeScratchDirectory();
   try {
     // As root the server belongs to another account, which has to get through here.
     await chmod(directory, 0o711);
@@ -87,14 +83,6 @@ async function startOwnServer(server_major: number) {
       'failed',
       `There is no PostgreSQL to restore to: name one with --scratch postgres://…, of version ${server_major} or newer. (${error.message.replace(/\.$/, '')}.)`,
     );
-  }
-}
-
-/** What verifications that were killed left holds a database in the clear. */
-async function removeAbandoned(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const pid = Number(new RegExp(`^${DIRECTORY_PREFIX}(\\d+)-`).exec(name)?.[1]);
-    if (pid && !isAlive(pid)) await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {});
   }
 }
 

@@ -1,7 +1,7 @@
 /** Why a migration did not happen: one sentence that says what to do, and the exit code that a script can act on. */
 import pg from 'pg';
 
-/** Exit codes of the commands in this room, documented in docs/leaving-supabase.md. */
+/** Exit codes of the commands in this room, documented in docs/leaving-supabase-users.md. */
 export const exitCodes = {
   done: 0,
   fault: 1,

@@ -11,7 +11,7 @@ import { createPool } from '../db/pool.ts';
 import { applySchemaChanges } from '../db/schema-changes.ts';
 import { MigrationFailure, type Side } from '../migrate/failure.ts';
 import type { MigrationEvent, MigrationReport } from '../migrate/run.ts';
-import { connectTo, exportSnapshot, type Line, pinSettings, sideOf } from '../migrate/source.sql.ts';
+import { connectTo, exportSnapshot, type Line, pinSettings, readAt, sideOf } from '../migrate/source.sql.ts';
 import { migrateUsers } from '../migrate/users.ts';
 import { beginAnew, endOrphans, insertCopy, listSteps, lockCopies, type StepDetails } from './copies.sql.ts';
 import { finishDefinitions, makeDefinitions, makeKeys } from './copy-definitions.ts';
@@ -76,10 +76,14 @@ export interface CopyOptions {
   decryption_key_ids?: ReadonlySet<string>;
   /** How long no byte may move. */
   stall_seconds?: number;
+  /** A snapshot of the source that the caller has exported and holds: the portal is that of its moment. */
+  snapshot?: string | undefined;
 }
 
 /** A copy at work: what its steps share. */
-export interface Copying extends CopyPreparation, Required<Omit<CopyOptions, 'apply' | 'decryption_key_ids'>> {
+export interface Copying
+  extends CopyPreparation,
+    Required<Omit<CopyOptions, 'apply' | 'decryption_key_ids' | 'snapshot'>> {
   run_id: string;
   copy_id: string;
   sides: { source: Side; target: Side };
@@ -132,7 +136,9 @@ export async function copyPortal(
   try {
     const holder = await connect('source');
     await at(sides.source, () => refuseSharedBackends(holder, () => connect('source')));
-    const snapshot = await at(sides.source, () => exportSnapshot(holder));
+    const snapshot = await at(sides.source, () =>
+      options.snapshot === undefined ? exportSnapshot(holder) : readAt(holder, options.snapshot),
+    );
     const control = await connect('target', 'gatehouse migrate');
     await at(sides.target, () => pinSettings(control, 'session'));
     const preparation = await at(sides.target, () => prepareCopy(holder, control, sides));

@@ -57,7 +57,7 @@ export async function openPortal(): Promise<Portal> {
         operator: 'ops',
         clock: () => now ?? new Date(),
         findDatabase: async () => connectionFromUrl({ ...env, ...more }.DATABASE_URL),
-        env: { PATH: process.env.PATH },
+        env: { PATH: more.PATH ?? process.env.PATH },
         settings,
         secrets,
       });
