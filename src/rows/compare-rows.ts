@@ -133,7 +133,7 @@ function agree(there: TableFacts, here: TableFacts): ComparedTable {
 /** Some pages' rows to a bucket, so that a difference is found among few; as many buckets as the memory of a group has room for. */
 function bucketsFor(bytes: number): number {
   const wanted = Math.ceil(Math.log2(Math.max(1, bytes / (2 * PAGE_BYTES))));
-  return 2 ** Math.min(16, Math.max(4, wanted));
+  return 2 ** Math.min(14, Math.max(4, wanted));
 }
 
 function shapeDifferences(there: TableFacts, here: TableFacts): string[] {
