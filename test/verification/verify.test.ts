@@ -139,6 +139,15 @@ describe('the link of a mail', () => {
     expect(await count('from auth.sessions where user_id = $1', ann.id)).toBe(1);
   });
 
+  // Mail scanners look at links before their reader does. What they GET is used up: docs/running.md says what to do there.
+  test('is not used up by a HEAD', async () => {
+    const ann = await unconfirmed();
+    const { token_hash } = await mailed(ann);
+    const looked = await request.head('/verify').query({ token: token_hash, type: 'signup' });
+    expect([looked.status, looked.headers.location]).toEqual([405, undefined]);
+    expect((await present({ type: 'signup', token_hash })).status).toBe(200);
+  });
+
   test('is dead after its time, and not before', async () => {
     const ann = await unconfirmed();
     const { token_hash } = await mailed(ann);
