@@ -151,6 +151,31 @@ describe('two equal databases', () => {
   });
 });
 
+test('as many statements are asked of hundreds of tables as of a few', async () => {
+  let asked = 0;
+  const counting = Object.create(planting) as pg.Client;
+  counting.query = ((...args: Parameters<pg.Client['query']>) => {
+    asked++;
+    return planting.query(...args);
+  }) as unknown as pg.Client['query'];
+  const few = await readCatalogue(counting, schemas);
+  const before = asked;
+  await planting.query('begin');
+  try {
+    await planting.query(`do $$ begin
+      for n in 1 .. 300 loop
+        execute format('create table public.t%s (id int primary key, of_t int references public.funds (id) check (of_t > 0))', n);
+        execute format('create policy p on public.t%s using (true)', n);
+      end loop;
+    end $$`);
+    const many = await readCatalogue(counting, schemas);
+    expect(many.objects.size).toBeGreaterThan(few.objects.size + 300 * 7);
+  } finally {
+    await planting.query('rollback');
+  }
+  expect(asked).toBe(2 * before);
+});
+
 test('a session keeps the settings that it had', async () => {
   const client = new pg.Client(target.url);
   await client.connect();
