@@ -90,6 +90,8 @@ export interface SinceTheMove {
   refreshes: number;
   /** Requests that ended in a fault of ours. */
   faults: number;
+  /** RFC 3339, of the first sign-in or refresh; null while nobody was here. */
+  first_use: string | null;
 }
 
 /** What the audit log has since a moment. */
@@ -98,7 +100,12 @@ export async function countSince(client: pg.ClientBase, since: string): Promise<
     `select count(*) filter (where action = 'login')::float8 as sign_ins,
             count(*) filter (where action = 'login_failed')::float8 as refused_sign_ins,
             count(*) filter (where action = 'token_refreshed')::float8 as refreshes,
-            count(*) filter (where error_code = 'unexpected_failure')::float8 as faults
+            count(*) filter (where error_code = 'unexpected_failure')::float8 as faults,
+            (select ${RFC_3339}
+               from audit.events
+              where occurred_at >= $1::timestamptz and action in ('login', 'token_refreshed') and outcome = 'success'
+              order by occurred_at
+              limit 1) as first_use
        from audit.events
       where occurred_at >= $1::timestamptz`,
     [since],
