@@ -27,8 +27,8 @@ export interface Allowance {
   absent?: ReadonlySet<string>;
 }
 
-/** Enforced by PostgreSQL 17 and newer, and unknown to older ones. */
-const MAINTAIN = /^MAINTAIN/;
+/** A right since PostgreSQL 17: what older servers do not have cannot be lost there. */
+const MAINTAIN = { right: /^MAINTAIN/, since: 170_000 };
 /** An owner may hand on whatever it may do. */
 const GRANT_OPTION = / with grant option$/;
 
@@ -37,8 +37,10 @@ const GRANT_OPTION = / with grant option$/;
  * is one drift, not one for each of its columns. Names, owners and rights of roles are compared as `allowance` maps them.
  */
 export function compareCatalogues(source: Catalogue, target: Catalogue, allowance: Allowance = {}): Drift[] {
-  const expected = allowing(source.objects, allowance);
-  const found = allowing(target.objects, {});
+  const older = Math.min(source.server_version_num, target.server_version_num);
+  const isKnown = (right: string) => older >= MAINTAIN.since || !MAINTAIN.right.test(right);
+  const expected = allowing(source.objects, allowance, isKnown);
+  const found = allowing(target.objects, {}, isKnown);
   const sameMajor = major(source) === major(target);
   const drifts: Drift[] = [];
 
@@ -66,12 +68,9 @@ export function compareCatalogues(source: Catalogue, target: Catalogue, allowanc
   return drifts;
 }
 
-/** Stays behind, as do rights that the target's PostgreSQL may not know. */
 function isAbsentOnPurpose(object: CatalogueObject, { extensions, absent }: Allowance): boolean {
-  const { kind, name, facts } = object;
   if (absent?.has(objectKey(object))) return true;
-  if (kind === 'extension') return extensions?.get(unquoted(name)) === 'absent';
-  return Array.isArray(facts.privileges) && facts.privileges.every((privilege) => MAINTAIN.test(privilege));
+  return object.kind === 'extension' && extensions?.get(unquoted(object.name)) === 'absent';
 }
 
 const unquoted = (name: string) => name.replace(/^"|"$/g, '');
@@ -89,9 +88,9 @@ const major = ({ server_version_num }: Catalogue) => Math.floor(server_version_n
 
 /**
  * The objects with roles called what they are called at the target, by keys that do not hang on quotes. Two roles may become
- * one: it has the rights of both.
+ * one: it has the rights of both. Of rights there are those that both servers know.
  */
-function allowing(objects: Objects, { roles = new Map() }: Allowance): Objects {
+function allowing(objects: Objects, { roles = new Map() }: Allowance, isKnown: (right: string) => boolean): Objects {
   const as = (role: string) => roles.get(role) ?? role;
   const renamed = new Map<string, CatalogueObject>();
   for (const object of objects.values()) {
@@ -113,10 +112,10 @@ function allowing(objects: Objects, { roles = new Map() }: Allowance): Objects {
     const key = comparableSql(objectKey({ ...object, name }));
     const merged = renamed.get(key)?.facts;
     if (Array.isArray(facts.privileges)) {
-      const rights = [...facts.privileges, ...strings(merged?.privileges ?? null)];
-      facts.privileges = [
-        ...new Set(ownsIt(facts) ? rights.filter((right) => !GRANT_OPTION.test(right)) : rights),
-      ].sort();
+      const rights = [...facts.privileges, ...strings(merged?.privileges ?? null)].filter(isKnown);
+      const stated = ownsIt(facts) ? rights.filter((right) => !GRANT_OPTION.test(right)) : rights;
+      if (stated.length === 0) continue;
+      facts.privileges = [...new Set(stated)].sort();
     }
     if (typeof facts.count === 'number' && typeof merged?.count === 'number') facts.count += merged.count;
     renamed.set(key, { ...object, name, parent, facts });
@@ -132,7 +131,7 @@ interface Circumstances {
 function differences(source: CatalogueObject, target: CatalogueObject, circumstances: Circumstances): Drift[] {
   return Object.entries(comparedFacts(source.kind)).flatMap(([fact, compared]) => {
     const [a = null, b = null] = [source.facts[fact], target.facts[fact]];
-    if (compared.as === 'privileges') return rightsChanged(source, strings(a), strings(b), circumstances);
+    if (compared.as === 'privileges') return rightsChanged(source, strings(a), strings(b));
     if (isEqual(a, b, compared, circumstances) || isAllowed(source, fact, circumstances)) return [];
     return [changed(source, fact, compared, a, b)];
   });
@@ -201,7 +200,8 @@ function changed(
   target: Fact,
 ): Drift {
   const name = nameOfChange(object, fact) ?? drift;
-  const sentence = `${titleOf(object)}: ${words} is ${shown(source)} at the source and ${shown(target)} at the target.`;
+  const [there, here] = shortened(shown(source), shown(target));
+  const sentence = `${titleOf(object)}: ${words} is ${there} at the source and ${here} at the target.`;
   return { ...driftOf(name, object, sentence), source, target };
 }
 
@@ -212,15 +212,9 @@ function nameOfChange(object: CatalogueObject, fact: string): DriftName | undefi
 }
 
 /** Lost and gained rights are two things: the one breaks the portal, the other opens it. */
-function rightsChanged(
-  object: CatalogueObject,
-  source: string[],
-  target: string[],
-  { sameMajor }: Circumstances,
-): Drift[] {
-  const counts = (privilege: string) => sameMajor || !MAINTAIN.test(privilege);
-  const lost = source.filter((privilege) => counts(privilege) && !target.includes(privilege));
-  const gained = target.filter((privilege) => counts(privilege) && !source.includes(privilege));
+function rightsChanged(object: CatalogueObject, source: string[], target: string[]): Drift[] {
+  const lost = source.filter((right) => !target.includes(right));
+  const gained = target.filter((right) => !source.includes(right));
   const { missing: loss, added: gain } = kinds[object.kind];
   return [
     ...(lost.length > 0 ? [driftOf(loss, object, `${rightsOf(object, lost)}: not at the target.`)] : []),
@@ -236,13 +230,26 @@ function titleOf({ kind, name }: CatalogueObject): string {
   return `${kind[0]?.toUpperCase()}${kind.slice(1)} ${name}`;
 }
 
-/** So much of a value is in a sentence; the whole is in the drift. */
-const SHOWN_LENGTH = 160;
-
 function shown(fact: Fact): string {
   if (fact === null) return 'not set';
   if (fact === true) return 'on';
   if (fact === false) return 'off';
-  const text = (Array.isArray(fact) ? fact.join(', ') || 'none' : String(fact)).replace(/\s+/g, ' ').trim();
-  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
+  return (Array.isArray(fact) ? fact.join(', ') || 'none' : String(fact)).replace(/\s+/g, ' ').trim();
+}
+
+/** So much of a value is in a sentence; the whole is in the drift. */
+const SHOWN_LENGTH = 160;
+/** So much of what both begin with. */
+const LEAD = 40;
+
+/** Both values, long ones from a little before the place where they part. */
+function shortened(...values: [string, string]): string[] {
+  const [one, other] = values;
+  let parting = 0;
+  while (parting < one.length && one[parting] === other[parting]) parting++;
+  const start = Math.max(...values.map(({ length }) => length)) > SHOWN_LENGTH ? Math.max(0, parting - LEAD) : 0;
+  return values.map((value) => {
+    const end = start + SHOWN_LENGTH;
+    return `${start > 0 ? '…' : ''}${value.slice(start, end)}${value.length > end ? '…' : ''}`;
+  });
 }

@@ -464,6 +464,22 @@ test.each([
   );
 });
 
+test('of two long texts the sentence has the place where they part, and the drift has both', async () => {
+  const body = (amount: number) => `select ${'1 + '.repeat(100)}${amount}${' + 1'.repeat(100)}`;
+  const make = (amount: number) =>
+    `create or replace function public.long() returns int language sql as '${body(amount)}'`;
+  await planting.query('begin');
+  await planting.query(make(7));
+  const before = await readCatalogue(planting, schemas);
+  await planting.query(make(8));
+  const [drift] = compareCatalogues(before, await readCatalogue(planting, schemas));
+  await planting.query('rollback');
+  expect(drift?.sentence).toMatch(
+    /^Function public\.long\(\): body is …(?:1 \+ )+7 .*… at the source and …(?:1 \+ )+8 .*… at the target\.$/,
+  );
+  expect([drift?.source, drift?.target]).toEqual([body(7), body(8)]);
+});
+
 test('a lost table is one drift, with nothing of what hung on it but what refers to it from elsewhere', async () => {
   expect(told(await planted('drop table public.activity_log'))).toEqual([
     'Table public.activity_log is missing at the target.',
