@@ -22,6 +22,8 @@ export const help = `gatehouse migrate plan --from URL [--to URL] [--json]
                any, what depends on the target is not known
   --json       the plan as one JSON object
 
+  It looks for pg_dump and pg_restore too, which a copy needs: at least as new as the source.
+
   Schemas of the portal move whole, with storage (the list of files, not the files) and supabase_migrations. Schema auth
   is gatehouse's; its rows are carried, and the triggers and policies that the portal hung on it move. The schema
   extensions is made again, with the extensions that the target has. The rest of Supabase stays, each with a reason.
@@ -30,7 +32,7 @@ export const help = `gatehouse migrate plan --from URL [--to URL] [--json]
   Exit codes: 0 nothing stands in the way, 1 fault, 2 usage, 3 the source cannot be used, 4 the target cannot be used,
   5 a side went away, 9 something must be mended first.`;
 
-type PlanIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'findDatabase'>;
+type PlanIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'findDatabase'> & { env: NodeJS.ProcessEnv };
 
 /** Runs the command and resolves to its exit code. */
 export function run(args: string[], io: PlanIo): Promise<number> {
@@ -43,7 +45,8 @@ export function run(args: string[], io: PlanIo): Promise<number> {
       return exitCodes.done;
     }
     const source = sourceSide(values, io, 'the portal is');
-    const plan = await planPortal(source, await findTarget(values, io), new Set(io.secrets.column_keys.keys()));
+    const decryption_key_ids = new Set(io.secrets.column_keys.keys());
+    const plan = await planPortal(source, await findTarget(values, io), decryption_key_ids, io.env);
     say(values.json ? JSON.stringify(plan) : describePortalPlan(plan));
     return plan.findings.some(({ level }) => level === 'stop') ? OBSTACLES : exitCodes.done;
   });

@@ -4,14 +4,14 @@
  */
 import type pg from 'pg';
 import { readCatalogue } from '../catalogue/catalogue.ts';
+import { findPgTools, PgToolsMissing } from '../db/pg-tools.ts';
 import { listColumns, listTables } from '../migrate/catalogue.sql.ts';
 import { type Census, takeCensus } from '../migrate/census.sql.ts';
-import { MigrationFailure, type Side } from '../migrate/failure.ts';
+import { asking, MigrationFailure, type Side } from '../migrate/failure.ts';
 import { censusFindings, type Finding, preparePlan } from '../migrate/plan.ts';
 import { checkSource } from '../migrate/shapes.ts';
 import { connectTo, exportSnapshot, type Line, sideOf } from '../migrate/source.sql.ts';
 import { prepareCopy } from './copy-plan.ts';
-import { askingCopy } from './failure.ts';
 import {
   hasGatehouse,
   listToolFunctions,
@@ -62,12 +62,14 @@ const FAR_BYTES_PER_SECOND = 10e6;
  * Looks at both databases and changes neither.
  *
  * @param decryption_key_ids Keys of GoTrue's column encryption that the service will have.
+ * @param env Of the process: where pg_dump is looked for.
  * @throws MigrationFailure in one sentence when either side cannot be read.
  */
 export async function planPortal(
   source: pg.ClientConfig,
   target: pg.ClientConfig | undefined,
   decryption_key_ids: ReadonlySet<string> = new Set(),
+  env: NodeJS.ProcessEnv = {},
 ): Promise<PortalPlan> {
   const lines: Line[] = [];
   const connect = async (config: pg.ClientConfig) => {
@@ -78,7 +80,7 @@ export async function planPortal(
   const there = sideOf('source', source);
   const here = target && sideOf('target', target);
   try {
-    const from = await askingCopy(there, async () => {
+    const from = await asking(there, async () => {
       const client = await connect(source);
       await refuseSharedBackends(client, () => connect(source));
       await exportSnapshot(client);
@@ -87,22 +89,21 @@ export async function planPortal(
     const into =
       target &&
       here &&
-      (await askingCopy(here, async () => {
+      (await asking(here, async () => {
         const client = await connect(target);
         await exportSnapshot(client);
         return client;
       }));
 
-    const sourceServer = await askingCopy(there, () => readServer(from));
-    const targetServer = into && here && (await askingCopy(here, () => readServer(into)));
+    const sourceServer = await asking(there, () => readServer(from));
+    const targetServer = into && here && (await asking(here, () => readServer(into)));
     const clock_skew_seconds = into && (await clockSkew(from, into));
-    const people = await askingCopy(there, () => readPeople(from, there, decryption_key_ids));
+    const people = await asking(there, () => readPeople(from, there, decryption_key_ids));
 
-    const copy =
-      into && here && (await askingCopy(here, () => prepareCopy(from, into, { source: there, target: here })));
+    const copy = into && here && (await asking(here, () => prepareCopy(from, into, { source: there, target: here })));
     const usersFindings = into && here && (await userFindings(from, there, into, here, decryption_key_ids));
 
-    const read = await askingCopy(there, async () => {
+    const read = await asking(there, async () => {
       const scope = copy?.scope ?? (await portalScope(from));
       return {
         scope,
@@ -126,6 +127,7 @@ export async function planPortal(
       estimate: estimate(sizes),
       findings: inOrder([
         ...readingFindings(there.role, read.unreadable),
+        ...(await toolFindings(sourceServer, env)),
         ...serverFindings(sourceServer, targetServer, clock_skew_seconds),
         ...(copy?.plan.findings ?? scopeFindings(scope)),
         ...portalFindings(catalogue, scope, read.tools, targetServer),
@@ -161,9 +163,20 @@ async function userFindings(
   here: Side,
   decryption_key_ids: ReadonlySet<string>,
 ): Promise<Finding[] | undefined> {
-  if (!(await askingCopy(here, () => hasGatehouse(into)))) return undefined;
+  if (!(await asking(here, () => hasGatehouse(into)))) return undefined;
   const source = { side: there, copier: from, prover: from, close: () => {} };
   return (await preparePlan(source, into, here, decryption_key_ids)).plan.findings;
+}
+
+/** A copy reads definitions with PostgreSQL's own programs. */
+async function toolFindings({ version_num }: Server, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  try {
+    await findPgTools(Math.floor(version_num / 10_000), env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof PgToolsMissing)) throw error;
+    return [{ level: 'stop', message: `For the copy, ${error.message}` }];
+  }
 }
 
 /** Where there is no target to be asked: what of the schemas somebody must decide. */
