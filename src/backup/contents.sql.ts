@@ -38,8 +38,11 @@ export async function readDatabaseFacts(client: pg.ClientBase): Promise<Database
   const { rows } = await client.query<DatabaseFacts>(
     `select datname as name, current_setting('server_version') as server_version,
             current_setting('server_version_num')::int / 10000 as server_major,
-            pg_encoding_to_char(encoding) as encoding, datcollate as collate, datctype as ctype
-       from pg_database where datname = current_database()`,
+            pg_encoding_to_char(encoding) as encoding, datcollate as collate, datctype as ctype,
+            case datlocprovider when 'i' then 'icu' when 'b' then 'builtin' else 'libc' end as locale_provider,
+            -- Its name has changed between versions.
+            coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') as locale
+       from pg_database as d where datname = current_database()`,
   );
   return one(rows);
 }
@@ -235,15 +238,18 @@ async function readKinds(client: pg.ClientBase): Promise<Record<string, Digest>>
   return Object.fromEntries(rows.map(({ kind, count, hash }) => [kind, { count, hash }]));
 }
 
-/** Makes roles that are missing, without a right to sign in, and resolves to their names. */
-export async function createMissingRoles(client: pg.ClientBase, names: string[]): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    'select name from unnest($1::text[]) as name where not exists (select from pg_roles where rolname = name)',
-    [names],
-  );
-  const missing = rows.map(({ name }) => name);
-  for (const name of missing) await client.query(`create role ${pg.escapeIdentifier(name)} nologin`);
-  return missing;
+/**
+ * Makes roles that are missing, none of which may sign in, and resolves to their names. What only a superuser may own
+ * (an event trigger) needs one.
+ */
+export async function createMissingRoles(client: pg.ClientBase, roles: RoleFact[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>('select rolname as name from pg_roles');
+  const there = new Set(rows.map(({ name }) => name));
+  const missing = roles.filter(({ name }) => !there.has(name));
+  for (const { name, superuser } of missing) {
+    await client.query(`create role ${pg.escapeIdentifier(name)} nologin ${superuser ? 'superuser' : 'nosuperuser'}`);
+  }
+  return missing.map(({ name }) => name);
 }
 
 export async function dropRoles(client: pg.ClientBase, names: string[]): Promise<void> {
@@ -265,21 +271,32 @@ export async function readScratchFacts(client: pg.ClientBase) {
   return one(rows);
 }
 
-/** A database of its own, as much like the one that was dumped as this server allows. */
+/**
+ * A database of its own with the encoding and the locale of the one that was dumped. False where the server does not know
+ * that locale: then it has another, in which letters of other alphabets have no other case.
+ */
 export async function createScratchDatabase(
   client: pg.ClientBase,
   name: string,
-  { encoding, collate, ctype }: DatabaseFacts,
-): Promise<void> {
-  const { rows } = await client.query<{ collation: string }>(
-    `select collname as collation from pg_collation where collprovider = 'c' and $1::text in (collcollate::text, collname::text) limit 1`,
-    [collate],
-  );
-  const known = rows.length > 0 || collate === 'C' || collate === 'POSIX';
-  const locale = known ? `lc_collate ${pg.escapeLiteral(collate)} lc_ctype ${pg.escapeLiteral(ctype)}` : `locale 'C'`;
-  await client.query(
-    `create database ${pg.escapeIdentifier(name)} template template0 encoding ${pg.escapeLiteral(encoding)} ${locale}`,
-  );
+  facts: DatabaseFacts,
+): Promise<boolean> {
+  const { encoding, collate, ctype, locale_provider, locale } = facts;
+  const literal = pg.escapeLiteral;
+  const create = `create database ${pg.escapeIdentifier(name)} template template0 encoding ${literal(encoding)}`;
+  const provider =
+    locale_provider === 'libc' || locale === null
+      ? ''
+      : `locale_provider ${locale_provider} ${locale_provider}_locale ${literal(locale)}`;
+  try {
+    await client.query(`${create} lc_collate ${literal(collate)} lc_ctype ${literal(ctype)} ${provider}`);
+    return true;
+  } catch (error) {
+    const { code } = error as pg.DatabaseError;
+    // Not a name of a locale here, or a provider that this version or build does not have.
+    if (code !== '42809' && code !== '22023' && code !== '42601' && code !== '0A000') throw error;
+    await client.query(`${create} locale 'C'`);
+    return false;
+  }
 }
 
 export async function dropDatabase(client: pg.ClientBase, name: string): Promise<void> {

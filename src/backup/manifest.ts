@@ -31,7 +31,6 @@ export interface RoleFact {
   createrole: boolean;
   createdb: boolean;
   inherit: boolean;
-  /** Left out of what is restored, and told. */
   superuser: boolean;
   member_of: string[];
 }
@@ -43,6 +42,9 @@ export interface DatabaseFacts {
   encoding: string;
   collate: string;
   ctype: string;
+  locale_provider: 'libc' | 'icu' | 'builtin';
+  /** Of a provider other than libc. */
+  locale: string | null;
 }
 
 export interface Manifest {

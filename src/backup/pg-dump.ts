@@ -73,7 +73,7 @@ async function endOf(child: ChildProcess): Promise<string | undefined> {
     if (code === 0) return undefined;
     const lines = said.split('\n');
     const line = lines.find((each) => /error:|fatal:/i.test(each)) ?? lines[0];
-    return line?.replace(/^pg_\w+: /, '').replace(/\.$/, '') || `it ended with ${code ?? signal}`;
+    return line?.replace(/^pg_\w+: (?:error: )?/, '').replace(/\.$/, '') || `it ended with ${code ?? signal}`;
   } catch (error) {
     return (error as Error).message;
   }

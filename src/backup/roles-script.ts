@@ -4,24 +4,24 @@ import type { RoleFact } from './manifest.ts';
 
 /** A script that makes what is missing and touches what is there only by adding memberships. It holds no password. */
 export function rolesScript(roles: RoleFact[]): string {
-  const lines = roles.map(({ name, bypassrls, createrole, createdb, inherit, superuser }) => {
+  const makings = roles.map(({ name, superuser, bypassrls, createrole, createdb, inherit }) => {
     const attributes = [
       'nologin',
       inherit ? 'inherit' : 'noinherit',
+      ...(superuser ? ['superuser'] : []),
       ...(bypassrls ? ['bypassrls'] : []),
       ...(createrole ? ['createrole'] : []),
       ...(createdb ? ['createdb'] : []),
     ].join(' ');
-    const make = `select ${literal(`create role ${identifier(name)} ${attributes}`)} where not exists (select from pg_roles where rolname = ${literal(name)}) \\gexec`;
-    return superuser ? `-- the next one was a superuser\n${make}` : make;
+    const make = literal(`create role ${identifier(name)} ${attributes}`);
+    return `select ${make} where not exists (select from pg_roles where rolname = ${literal(name)}) \\gexec`;
   });
   const memberships = roles.flatMap(({ name, member_of }) =>
     member_of.map((group) => `grant ${identifier(group)} to ${identifier(name)};`),
   );
   return [
-    '-- The roles of the server when the backup was made. None may sign in: give passwords and rights to do so yourself.',
-    '-- psql --file roles.sql postgres',
-    ...lines,
+    '-- The roles of the server when the backup was made, as they were, but none may sign in: psql --file roles.sql postgres',
+    ...makings,
     ...memberships,
     '',
   ].join('\n');

@@ -26,6 +26,8 @@ export interface Scratch {
   connection: Connection;
   server_version: string;
   server_major: number;
+  /** Whether its database has the locale of the one that was dumped. */
+  sameLocale: boolean;
   /** Nothing of it is left. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -107,14 +109,11 @@ async function openDatabaseOn(server: Connection, manifest: Manifest, end: () =>
     const facts = await readScratchFacts(client);
     refuseUnfit(facts, manifest);
     for (const abandoned of await listAbandonedDatabases(client, PREFIX)) await dropDatabase(client, abandoned);
-    await createScratchDatabase(client, name, manifest.database);
-    made = await createMissingRoles(
-      client,
-      manifest.roles.map((role) => role.name),
-    );
+    const sameLocale = await createScratchDatabase(client, name, manifest.database);
+    made = await createMissingRoles(client, manifest.roles);
     const { server_version, server_major } = facts;
     const connection = { ...server, database: name };
-    return { connection, server_version, server_major, [Symbol.asyncDispose]: close };
+    return { connection, server_version, server_major, sameLocale, [Symbol.asyncDispose]: close };
   } catch (error) {
     await session.then((client) => client.release(true)).catch(() => {});
     await pool.end();

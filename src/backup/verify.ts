@@ -152,9 +152,14 @@ async function restoreAndCompare(
   await using scratch = await openScratch(server, manifest);
   const described = `PostgreSQL ${scratch.server_version}, ${server === undefined ? 'started for it' : 'a database of its own'}`;
   const sameMajor = scratch.server_major === manifest.database.server_major;
-  const not_checked = sameMajor
-    ? NOT_CHECKED
-    : ['restored to another major version: of schema objects only the numbers are compared', ...NOT_CHECKED];
+  const { collate } = manifest.database;
+  const not_checked = [
+    ...(sameMajor ? [] : ['restored to another major version: of schema objects only the numbers are compared']),
+    ...(scratch.sameLocale
+      ? []
+      : [`the locale ${collate} is not known there: generated columns and indexes may differ for it`]),
+    ...NOT_CHECKED,
+  ];
 
   const began = place.clock();
   const restored = await restore(place, backup, tools.pg_restore, { keys, scratch });

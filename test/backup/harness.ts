@@ -87,10 +87,10 @@ const PORTAL = `
   create table "Client Files"."Account" (
     id bigint generated always as identity primary key, owner uuid references auth.users, name citext not null,
     balance numeric(12, 4), rate float8, opened timestamptz, risk public.risk default 'low', account public.iban,
-    raw bytea, tags text[], settings jsonb, upper_name text generated always as (upper(name::text)) stored,
-    check (name in ('first', 'second', 'third')));
+    raw bytea, tags text[], settings jsonb, lower_name text generated always as (lower(name::text)) stored,
+    check (name in ('ÉCOLE', 'second', 'third')));
   insert into "Client Files"."Account" (name, balance, rate, opened, account, raw, tags, settings) values
-    ('first', 1.00, 0.1::float8 + 0.2::float8, '2026-02-28 23:59:59.999999+00', 'DE02', '\\x00ff', '{a,NULL,"b,c"}', '{"b": 1, "a": null}'),
+    ('ÉCOLE', 1.00, 0.1::float8 + 0.2::float8, '2026-02-28 23:59:59.999999+00', 'DE02', '\\x00ff', '{a,NULL,"b,c"}', '{"b": 1, "a": null}'),
     ('second', null, 'NaN', 'infinity', null, '', '{}', null),
     ('third', -0.5, '-Infinity', null, 'GB', null, null, '[]');
   alter table "Client Files"."Account" enable row level security;
@@ -106,13 +106,15 @@ const PORTAL = `
   insert into public.measured values ('2026-05-05', 5);
   create table public.nothing ();
   insert into public.nothing default values;
-  create view public.names with (security_invoker) as select name from "Client Files"."Account" where name in ('first', 'second');
+  create view public.names with (security_invoker) as select name from "Client Files"."Account" where name in ('ÉCOLE', 'second');
   create materialized view public.totals as select count(*) from "Client Files"."Account";
   create function public.touch() returns trigger language plpgsql security definer set search_path = '' as
     $$ begin new.rate := 1; return new; end $$;
   create trigger touched before update on "Client Files"."Account" for each row execute function public.touch();
   create sequence public.invoice_number start 100;
   select nextval('public.invoice_number');
+  create function public.on_ddl() returns event_trigger language plpgsql as 'begin end';
+  create event trigger of_a_superuser on ddl_command_end when tag in ('CREATE CAST') execute function public.on_ddl();
   comment on table public.parent is 'has a child';
   create publication everything for all tables;
   alter default privileges in schema public grant select on tables to public;
