@@ -16,6 +16,7 @@ import {
   userLine,
 } from './lines.ts';
 import { readPlan } from './plan.ts';
+import { portalLine } from './portal-line.ts';
 import { buildRig } from './rig.ts';
 import { type Measured, table } from './table.ts';
 
@@ -39,6 +40,7 @@ const makers: Record<string, () => Line | Promise<Line>> = {
   refreshes: () => refreshLine(rig, drive, signedIn),
   user: () => userLine(rig, drive, signedIn),
   import: () => importLine(rig, resources, plan.imported),
+  portal: () => portalLine(rig, resources, plan.portal_rows),
 };
 
 const measured: Measured[] = [];

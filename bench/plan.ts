@@ -11,6 +11,8 @@ export interface Plan {
   sessions: number;
   /** Users of the source that is imported. */
   imported: number;
+  /** Rows of each of the four tables of the portal that is moved. */
+  portal_rows: number;
   /** Answers that are to be alike in time, of each kind. */
   refusals: number;
   only: string | undefined;
@@ -23,6 +25,7 @@ const full: Omit<Plan, 'only'> = {
   accounts: 500,
   sessions: 800,
   imported: 50_000,
+  portal_rows: 250_000,
   refusals: 15,
 };
 const quick: Omit<Plan, 'only'> = {
@@ -32,6 +35,7 @@ const quick: Omit<Plan, 'only'> = {
   accounts: 200,
   sessions: 400,
   imported: 10_000,
+  portal_rows: 50_000,
   refusals: 4,
 };
 
@@ -44,6 +48,7 @@ export function readPlan(args: string[]): Plan {
       only: { type: 'string' },
       rounds: { type: 'string' },
       users: { type: 'string' },
+      rows: { type: 'string' },
     },
   });
   const plan = values.quick ? quick : full;
@@ -51,6 +56,7 @@ export function readPlan(args: string[]): Plan {
     ...plan,
     rounds: Number(values.rounds ?? plan.rounds),
     imported: Number(values.users ?? plan.imported),
+    portal_rows: Number(values.rows ?? plan.portal_rows),
     only: values.only,
   };
 }
