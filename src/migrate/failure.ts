@@ -38,7 +38,7 @@ export interface Side {
   role: string;
 }
 
-const NOTHING_CHANGED = 'Nothing was changed at the target; run the command again.';
+export const NOTHING_CHANGED = 'Nothing was changed at the target; run the command again.';
 
 /** SQLSTATE → what happened and what to do about it. */
 const byState: Record<string, (side: Side, error: pg.DatabaseError) => MigrationFailure> = {

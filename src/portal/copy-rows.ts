@@ -4,7 +4,7 @@ import { pinSettings, readAt } from '../migrate/source.sql.ts';
 import { forgetSteps, recordStep } from './copies.sql.ts';
 import type { Copying } from './copy.ts';
 import { askingCopy } from './failure.ts';
-import { copyLargeObject, listLargeObjects, removeLargeObjects } from './large-objects.sql.ts';
+import { listLargeObjects, makeLargeObject, readPiece, removeLargeObjects } from './large-objects.sql.ts';
 import { copyRows, type Pipe } from './rows.ts';
 import { emptyTable, isAsBefore, type PageRange, type PortalTable } from './tables.sql.ts';
 
@@ -190,7 +190,11 @@ export async function copyLargeObjects(copying: Copying, target: pg.Client): Pro
       await target.query('begin');
       const ours = some.map(({ id }) => id).filter((id) => BigInt(id) <= made);
       await removeLargeObjects(target, ours);
-      for (const object of some) await copyLargeObject(holder, target, object, substitute);
+      for (const object of some) {
+        await makeLargeObject(target, object, substitute, (at) =>
+          askingCopy(sides.source, () => readPiece(holder, object.id, at)),
+        );
+      }
       const up_to = String([made, BigInt(some.at(-1)?.id ?? 0)].sort((a, b) => (a < b ? 1 : -1))[0]);
       await recordStep(target, { id: copy_id, step, details: { up_to }, at: clock() });
       await target.query('commit');

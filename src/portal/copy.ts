@@ -20,11 +20,12 @@ import { recordBeginning, recordEnd, recordFailure } from './copy-record.ts';
 import { copyLargeObjects, copyTables, listKept, type TableCopy } from './copy-rows.ts';
 import { type Archive, dumpDefinitions } from './definitions.ts';
 import { explainCopy } from './failure.ts';
-import { carryFlows } from './flows.sql.ts';
-import { carryHistory, hasHistory, makeAddressCheck } from './history.sql.ts';
+import { copyFlows, listFlowColumns, takeInFlows } from './flows.sql.ts';
+import { copyHistory, hasHistory, takeInHistory } from './history.sql.ts';
 import { dropMade } from './objects.sql.ts';
 import { refuseSharedBackends } from './pooler.ts';
 import type { Substitute } from './rights.sql.ts';
+import { pipeRows } from './rows.ts';
 import { analyzeTable, findRewritten, horizonOf, lockPortalTables } from './tables.sql.ts';
 
 /** Shown in pg_stat_activity; what bears it and belongs to no living copy is ended by the next one. */
@@ -323,13 +324,22 @@ async function keepWhatHolds(copying: Copying, control: pg.Client) {
 }
 
 /** What of schema auth is not a user: sign-ins under way, and the old audit log, which becomes history. */
-async function carryBeside({ holder, run_id, sides }: Copying, control: pg.Client): Promise<number> {
+async function carryBeside({ holder, run_id, sides, stall_seconds }: Copying, control: pg.Client): Promise<number> {
   const audited = await at(sides.source, () => hasHistory(holder));
+  const there = await at(sides.source, () => listFlowColumns(holder));
   return at(sides.target, async () => {
-    await makeAddressCheck(control);
+    const putAside = async ({ make, ...statements }: typeof copyHistory) => {
+      await control.query(make);
+      await pipeRows({ source: holder, target: control }, statements, { sides, stall_seconds, onBytes: () => {} });
+    };
+    const columns = (await listFlowColumns(control)).filter((name) => there.includes(name));
     await control.query('begin');
-    await carryFlows(holder, control);
-    const history = audited ? await carryHistory(holder, control, run_id) : 0;
+    if (columns.length > 0) {
+      await putAside(copyFlows(columns));
+      await takeInFlows(control, columns);
+    }
+    if (audited) await putAside(copyHistory);
+    const history = audited ? await takeInHistory(control, run_id) : 0;
     await control.query('commit');
     return history;
   });

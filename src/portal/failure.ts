@@ -1,7 +1,7 @@
 /** Why a copy stopped, in one sentence. What is done stays done: a copy that stopped goes on where it was. */
 import pg from 'pg';
 import { PgToolFailed, PgToolsMissing } from '../db/pg-tools.ts';
-import { explain, MigrationFailure, type Side } from '../migrate/failure.ts';
+import { explain, MigrationFailure, NOTHING_CHANGED, type Side } from '../migrate/failure.ts';
 
 const GOES_ON = 'The copy is not complete; run the command again, and it goes on where it stopped.';
 
@@ -14,7 +14,7 @@ export function explainCopy(error: unknown, side: Side): unknown {
         error.message,
       )
     ) {
-      return lost(side);
+      return new MigrationFailure('lost', `The ${side.name} went away (${side.address}). ${GOES_ON}`);
     }
     return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${error.message}. ${GOES_ON}`);
   }
@@ -39,7 +39,15 @@ export function explainCopy(error: unknown, side: Side): unknown {
     }
   }
   const explained = explain(error, side);
-  if (explained instanceof MigrationFailure && explained.kind === 'lost') return lost(side);
+  if (explained instanceof MigrationFailure) {
+    // True of users, who come in one transaction, and not of what was copied before them.
+    const { kind, message, reason } = explained;
+    return new MigrationFailure(
+      kind,
+      message.replace(NOTHING_CHANGED, GOES_ON),
+      reason.replace(NOTHING_CHANGED, GOES_ON),
+    );
+  }
   if (explained instanceof pg.DatabaseError && explained.code) {
     // A fault's detail and context might hold a row's values; its message names objects.
     return stopped(side, `${explained.message} (SQLSTATE ${explained.code})`, 'Mend what it says');
@@ -58,8 +66,4 @@ export async function askingCopy<T>(side: Side, work: () => Promise<T>): Promise
 
 function stopped(side: Side, what: string, todo: string): MigrationFailure {
   return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${what}. ${todo}. ${GOES_ON}`);
-}
-
-function lost(side: Side): MigrationFailure {
-  return new MigrationFailure('lost', `The ${side.name} went away (${side.address}). ${GOES_ON}`);
 }

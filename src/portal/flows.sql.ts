@@ -1,10 +1,8 @@
 /** auth.flow_state: sign-ins that are under way, between a link in a mail and the code that is exchanged for a session. */
-import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 
-/** Columns of the table that can be written; none where it is not there or not to be read. */
-async function columnsOf(client: pg.ClientBase): Promise<string[]> {
+/** Columns of the table that can be copied; none where it is not there or not to be read. */
+export async function listFlowColumns(client: pg.ClientBase): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select attname::text as name
        from pg_attribute
@@ -15,20 +13,22 @@ async function columnsOf(client: pg.ClientBase): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Carries the flows of users who are here, in the caller's transactions, and resolves to how many are new. */
-export async function carryFlows(source: pg.ClientBase, target: pg.ClientBase): Promise<number> {
-  const there = await columnsOf(source);
-  const columns = (await columnsOf(target)).filter((name) => there.includes(name));
-  if (columns.length === 0) return 0;
-  const list = columns.map((name) => pg.escapeIdentifier(name)).join(', ');
-  await target.query('create temporary table flows (like auth.flow_state) on commit drop');
-  const reading = source.query(copyTo(`copy auth.flow_state (${list}) to stdout`));
-  await pipeline(reading, target.query(copyFrom(`copy flows (${list}) from stdin`)));
-  const { rowCount } = await target.query(
+const listOf = (columns: readonly string[]) => columns.map((name) => pg.escapeIdentifier(name)).join(', ');
+
+/** How flows come to stand aside at the target, until the transaction ends. */
+export const copyFlows = (columns: readonly string[]) => ({
+  make: 'create temporary table flows (like auth.flow_state) on commit drop',
+  read: `copy auth.flow_state (${listOf(columns)}) to stdout`,
+  write: `copy flows (${listOf(columns)}) from stdin`,
+});
+
+/** Takes in the flows that stand aside, of users who are here; those that are here already stay as they are. */
+export async function takeInFlows(target: pg.ClientBase, columns: readonly string[]): Promise<void> {
+  const list = listOf(columns);
+  await target.query(
     `insert into auth.flow_state (${list})
      select ${list} from flows
       where user_id is null or exists (select from auth.users as u where u.id = flows.user_id)
          on conflict do nothing`,
   );
-  return rowCount ?? 0;
 }

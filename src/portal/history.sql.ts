@@ -1,7 +1,5 @@
 /** Supabase Auth's old audit entries, which become history in audit.events: what happened before, marked as brought along. */
-import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 
 /** Whether the source has entries that its role may read. */
 export async function hasHistory(client: pg.ClientBase): Promise<boolean> {
@@ -13,20 +11,19 @@ export async function hasHistory(client: pg.ClientBase): Promise<boolean> {
 
 const UUID = `'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'`;
 
+/** How entries come to stand aside at the target, until the transaction ends. */
+export const copyHistory = {
+  make: 'create temporary table old_entries (id uuid, payload json, created_at timestamptz, ip_address text) on commit drop',
+  read: 'copy (select id, payload, created_at, ip_address from auth.audit_log_entries where created_at is not null) to stdout',
+  write: 'copy old_entries from stdin',
+};
+
 /**
- * Carries the entries over, each under its own id and at its own time, and resolves to how many are new. Whoever runs it
- * again adds nothing.
+ * Takes in the entries that stand aside, each under its own id and at its own time, and resolves to how many are new. Those
+ * that are here already stay as they are.
  */
-export async function carryHistory(source: pg.ClientBase, target: pg.ClientBase, run_id: string): Promise<number> {
-  await target.query(
-    `create temporary table old_entries (id uuid, payload json, created_at timestamptz, ip_address text) on commit drop`,
-  );
-  const reading = source.query(
-    copyTo(
-      'copy (select id, payload, created_at, ip_address from auth.audit_log_entries where created_at is not null) to stdout',
-    ),
-  );
-  await pipeline(reading, target.query(copyFrom('copy old_entries from stdin')));
+export async function takeInHistory(target: pg.ClientBase, run_id: string): Promise<number> {
+  await makeAddressCheck(target);
   const { rowCount } = await target.query(
     `insert into audit.events (id, occurred_at, action, outcome, actor_id, actor_name, subject_id, ip, details)
      select id, created_at, coalesce(nullif(p ->> 'action', ''), 'unknown'), 'success',
@@ -48,7 +45,7 @@ export async function carryHistory(source: pg.ClientBase, target: pg.ClientBase,
 }
 
 /** For this session: whether a text is an address, since the old column holds whatever a proxy said. */
-export async function makeAddressCheck(target: pg.ClientBase): Promise<void> {
+async function makeAddressCheck(target: pg.ClientBase): Promise<void> {
   await target.query(
     `create or replace function pg_temp.is_address(candidate text) returns boolean language plpgsql immutable as $$
      begin

@@ -35,24 +35,28 @@ export async function countLargeObjects(client: pg.ClientBase): Promise<number> 
   return Number(rows[0]?.count);
 }
 
-/** Copies one, in the caller's transactions. It must not be at the target yet. */
-export async function copyLargeObject(
-  source: pg.ClientBase,
+/** A piece of one, from a place on; an empty one past its end. */
+export async function readPiece(client: pg.ClientBase, id: string, at: number): Promise<Buffer> {
+  const { rows } = await client.query<{ piece: Buffer }>('select lo_get($1::oid, $2::bigint, $3::int) as piece', [
+    id,
+    at,
+    PIECE,
+  ]);
+  return rows[0]?.piece ?? Buffer.alloc(0);
+}
+
+/** Makes one, with the bytes that `read` gives from each place on. It must not be there yet. */
+export async function makeLargeObject(
   target: pg.ClientBase,
   { id, owner, comment, grants }: LargeObject,
   substitute: Substitute,
+  read: (at: number) => Promise<Buffer>,
 ): Promise<void> {
   await target.query('select lo_create($1::oid)', [id]);
-  for (let at = 0; ; at += PIECE) {
-    const { rows } = await source.query<{ piece: Buffer }>('select lo_get($1::oid, $2::bigint, $3::int) as piece', [
-      id,
-      at,
-      PIECE,
-    ]);
-    const piece = rows[0]?.piece;
-    if (!piece || piece.length === 0) break;
+  let at = 0;
+  for (let piece = await read(at); piece.length > 0; piece = await read(at)) {
     await target.query('select lo_put($1::oid, $2::bigint, $3::bytea)', [id, at, piece]);
-    if (piece.length < PIECE) break;
+    at += piece.length;
   }
   for (const { grantee, privileges, grantable } of grants) {
     const role = grantee === 'public' ? 'public' : substitute(grantee);

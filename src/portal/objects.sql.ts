@@ -22,7 +22,8 @@ const madeIn = `
    where n.nspname = any ($1)
      and not exists (select from pg_depend as d
                       where d.classid = made.classid and d.objid = made.oid
-                        and (d.deptype = 'e' or (d.deptype = 'i' and d.refclassid <> 'pg_namespace'::regclass)))
+                        -- A partitioned table depends on columns of its own.
+                        and (d.deptype = 'e' or (d.deptype = 'i' and d.refobjid <> d.objid)))
    order by made.classid <> 'pg_class'::regclass, o.type <> 'table', o.identity`;
 
 export interface MadeObject {

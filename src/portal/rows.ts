@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { MigrationFailure, type Side } from '../migrate/failure.ts';
-import { explainCopy } from './failure.ts';
+import { askingCopy, explainCopy } from './failure.ts';
 import { copyStatements, countRows, insertEmptyRows, type PageRange, type PortalTable } from './tables.sql.ts';
 
 /** A connection to read from and one to write to, which work together. */
@@ -15,32 +15,48 @@ export interface Pipe {
 
 export interface PipeOptions {
   sides: { source: Side; target: Side };
-  /** The servers are of one major version, so that a binary value means the same on both. */
-  alike: boolean;
-  /** The rows may be written as if they had always been there: the table was emptied in this transaction. */
-  freeze: boolean;
   onBytes: (bytes: number) => void;
   /** Gives up when not one byte has moved for so long. */
   stall_seconds: number;
 }
 
+export interface CopyRowsOptions extends PipeOptions {
+  /** The servers are of one major version, so that a binary value means the same on both. */
+  alike: boolean;
+  /** The rows may be written as if they had always been there: the table was emptied in this transaction. */
+  freeze: boolean;
+}
+
 /**
- * Copies rows in the caller's transactions and resolves to their number.
+ * Copies a table's rows, or those of some pages, in the caller's transactions and resolves to their number.
  *
  * @throws MigrationFailure that names the side which failed.
  */
 export async function copyRows(
-  { source, target }: Pipe,
+  pipe: Pipe,
   table: PortalTable,
   range: PageRange | undefined,
-  { sides, alike, freeze, onBytes, stall_seconds }: PipeOptions,
+  options: CopyRowsOptions,
 ): Promise<number> {
+  const { sides, alike, freeze } = options;
   if (table.columns.length === 0) {
-    const count = await countRows(source, table);
-    await insertEmptyRows(target, table, count);
+    const count = await askingCopy(sides.source, () => countRows(pipe.source, table));
+    await askingCopy(sides.target, () => insertEmptyRows(pipe.target, table, count));
     return count;
   }
-  const statements = copyStatements(table, range, { binary: alike && table.binary, freeze });
+  return pipeRows(pipe, copyStatements(table, range, { binary: alike && table.binary, freeze }), options);
+}
+
+/**
+ * Runs two COPY statements into each other and resolves to the number of rows.
+ *
+ * @throws MigrationFailure that names the side which failed.
+ */
+export async function pipeRows(
+  { source, target }: Pipe,
+  statements: { read: string; write: string },
+  { sides, onBytes, stall_seconds }: PipeOptions,
+): Promise<number> {
   const reading = source.query(copyTo(statements.read));
   const writing = target.query(copyFrom(statements.write));
   let failed: unknown;
@@ -75,7 +91,7 @@ export async function copyRows(
   }
   if (reading.rowCount !== writing.rowCount) {
     const counts = `${reading.rowCount} rows were sent and ${writing.rowCount} arrived`;
-    throw new MigrationFailure('unequal', `${table.identity} did not arrive whole: ${counts}. Run again.`);
+    throw new MigrationFailure('unequal', `Rows did not arrive whole (${statements.write}): ${counts}. Run again.`);
   }
   return writing.rowCount ?? 0;
 }
