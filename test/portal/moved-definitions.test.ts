@@ -10,37 +10,46 @@ import { connectionFromUrl } from '../../src/config/connection.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
 import { copyPortal } from '../../src/portal/copy.ts';
 import { portalScope } from '../../src/portal/scope.ts';
-import { adminUrl, emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 
 let source: SupabaseSource;
 let directory: string;
-let newest: EmbeddedPostgres;
-let target: TestDatabase;
+/** Servers of their own: of the major that Supabase's projects have, and of the newest. */
+const servers: EmbeddedPostgres[] = [];
+let sameMajor: string;
 
 beforeAll(async () => {
-  source = await createSupabaseSource(adminUrl(), { users: 100, portal: 'without large values' });
-  const admin = new pg.Client(source.adminUrl);
-  await admin.connect();
-  await admin.query(await readFile(new URL('../catalogue/one-of-each.sql', import.meta.url), 'utf8'));
-  await admin.end();
-  target = await emptyDatabase();
-  directory = await mkdtemp(join(tmpdir(), 'gatehouse-newest-'));
+  directory = await mkdtemp(join(tmpdir(), 'gatehouse-moved-'));
   await chmod(directory, 0o711);
-  newest = await startEmbeddedPostgres({ directory, version: 18, settings: { fsync: 'off' } });
+  for (const version of [15, 18]) {
+    const settings = { fsync: 'off', wal_level: 'logical' };
+    const place = join(directory, String(version));
+    servers.push(await startEmbeddedPostgres({ directory: place, settings, ...(version === 18 && { version }) }));
+  }
+  const [oldest] = servers;
+  source = await createSupabaseSource(oldest?.url ?? '', { users: 100, portal: 'without large values' });
+  await asking(source.adminUrl, await readFile(new URL('../catalogue/one-of-each.sql', import.meta.url), 'utf8'));
+  await asking(source.adminUrl, 'create database portal');
+  const portal = new URL(source.adminUrl);
+  portal.pathname = '/portal';
+  sameMajor = portal.href;
 });
 
 afterAll(async () => {
-  await source.drop();
-  await target.drop();
-  await newest.stop();
+  for (const { stop } of servers) await stop();
   await rm(directory, { recursive: true, force: true });
 });
 
+async function asking(url: string, statements: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(statements).finally(() => client.end());
+}
+
 test.each([
-  ['into a server of the same major', () => target.url],
+  ['into a server of the same major', () => sameMajor],
   // It reserves words that 15 does not, and prints views in another way.
-  ['into PostgreSQL 18', () => newest.url],
+  ['into PostgreSQL 18', () => servers[1]?.url ?? ''],
 ])('every definition arrives: %s', async (_, url) => {
   await copyPortal(connectionFromUrl(source.url), connectionFromUrl(url()), { apply: true, env: process.env });
   const from = new pg.Client(source.url);
