@@ -19,7 +19,7 @@ insert into kinds values (
   1, 1 / 3::float8, 1.1, 1.0,
   '2024-01-01 00:00:00.123456+00', '2024-01-01', '2024-02-29', '01:02:03.4', '01:02+03', '1 mon 2 days',
   'Ärger', 'Citext', 'straße', 'ab', 'vc', 'dom',
-  '\x00ff', '{"b":1, "a":2}', '{"b": 1, "a": 2}', '{a,NULL,""}', '{0.1,NaN}', '("x y",1)', '[0.1,2]', 'low',
+  '\x00ff', '{"b":1, "a":2}', '{"b": 1, "a": 2}', '{a,NULL,""}', '{0.30000000000000004,NaN}', '("x y",1)', '[0.30000000000000004,2]', 'low',
   '00000000-0000-0000-0000-000000000001', '10.0.0.1/24', '101', '1.50', true, '<a/>', 1, 'kinds', 'a:1 b', 'z',
   'q');
 insert into kinds (id, f8, f4, at, lt, d, txt) values
@@ -55,3 +55,9 @@ select n,
        (select string_agg(sha512((n * 10000 + k)::text::bytea), '') from generate_series(1, 2000) as k),
        (select jsonb_object_agg(k, md5(k::text)) from generate_series(1, 3000) as k)
   from generate_series(1, 3) as n;
+
+-- None of its indexes is a key: one is for some rows only, one of an expression, one lets NULL in twice, one is deferrable.
+create table partly (a int not null, b text not null, c int unique, d int not null unique deferrable);
+create unique index on partly (a) where b = 'x';
+create unique index on partly (lower(b));
+insert into partly values (1, 'x', null, 1), (1, 'y', null, 2);
