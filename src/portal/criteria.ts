@@ -65,10 +65,34 @@ export function judge(facts: Facts): Criterion[] {
 
 const finished = (runs: readonly ReportedRun[]) => runs.filter(({ outcome }) => outcome === 'finished');
 
-/** The newest run that compared both sides: the last word on whether they are equal. */
-export function lastComparison(runs: readonly ReportedRun[]): ReportedRun | undefined {
+/**
+ * The newest run that compared both sides before anybody used the target: the last word on whether what was moved arrived.
+ * Once people write here, the two sides differ as they should.
+ */
+export function lastComparison({ runs, since }: Pick<Facts, 'runs' | 'since'>): ReportedRun | undefined {
+  return lastBeforeUse(comparisons(runs), since);
+}
+
+function lastBeforeUse(runs: readonly ReportedRun[], since: Facts['since']): ReportedRun | undefined {
+  return runs.findLast((run) => !isLater(run, since)) ?? runs.at(-1);
+}
+
+function comparisons(runs: readonly ReportedRun[]): ReportedRun[] {
   const compared = runs.filter(({ outcome, checks }) => outcome !== 'broken off' && checks.length > 0);
-  return compared.findLast(({ command }) => command !== 'migrate users') ?? compared.at(-1);
+  const ofPortals = compared.filter(({ command }) => command !== 'migrate users');
+  return ofPortals.length > 0 ? ofPortals : compared;
+}
+
+const isLater = ({ ended_at }: ReportedRun, since: Facts['since']) =>
+  Boolean(since?.first_use && ended_at && Date.parse(ended_at) > Date.parse(since.first_use));
+
+/** What was compared again, when people had worked here already. */
+function comparedLater({ runs, since }: Pick<Facts, 'runs' | 'since'>, last: ReportedRun): string[] {
+  const later = comparisons(runs).at(-1);
+  if (!later || later === last || !isLater(later, since)) return [];
+  const unequal = later.checks.filter(({ equal }) => !equal).length + (later.definitions?.equal === false ? 1 : 0);
+  const found = unequal === 0 ? 'all equal' : 'not all equal, as is to be expected; the differences are in the JSON';
+  return [`Compared again when people had signed in here: ${found} (${by(later)}).`];
 }
 
 const isAuth = ({ what }: Check) => what.startsWith('auth.');
@@ -76,10 +100,10 @@ const sum = (checks: readonly Check[]) => checks.reduce((rows, check) => rows + 
 const by = ({ operator, ended_at, run_id, command }: ReportedRun) =>
   `${command}, ${day(ended_at ?? '')}${operator ? `, by ${operator}` : ''} (run ${run_id.slice(0, 8)})`;
 
-function dataLoss({ runs }: Facts): Criterion {
+function dataLoss(facts: Facts): Criterion {
   const asked = 'Zero data loss: every row arrives, with every value.';
   const name = 'No data lost';
-  const last = lastComparison(runs);
+  const last = lastComparison(facts);
   if (!last) return { name, asked, verdict: 'not shown', evidence: ['No run on record has compared rows.'] };
   const unequal = last.checks.filter(({ equal }) => !equal);
   const seen = `${number(sum(last.checks))} rows compared in ${number(last.checks.length)} comparisons, every column: ${by(last)}.`;
@@ -103,7 +127,7 @@ function dataLoss({ runs }: Facts): Criterion {
         name,
         asked,
         verdict: 'shown',
-        evidence: [`All equal: ${seen}`, ...unseen(last)],
+        evidence: [`All equal: ${seen}`, ...unseen(last), ...comparedLater(facts, last)],
       };
 }
 
@@ -117,10 +141,11 @@ function unseen({ not_checked }: ReportedRun): string[] {
   ];
 }
 
-function integrity({ runs }: Facts): Criterion {
+function integrity({ runs, since }: Facts): Criterion {
   const name = 'Integrity and completeness';
   const asked = 'Tables, keys, checks, policies, rights, functions and triggers are what they were.';
-  const last = runs.findLast(({ definitions, outcome }) => definitions && outcome !== 'broken off');
+  const ended = runs.filter(({ definitions, outcome }) => definitions && outcome !== 'broken off');
+  const last = lastBeforeUse(ended, since);
   if (!last?.definitions) {
     return { name, asked, verdict: 'not shown', evidence: ['No run on record has compared the definitions.'] };
   }
@@ -131,10 +156,11 @@ function integrity({ runs }: Facts): Criterion {
     : { name, asked, verdict: 'not met', evidence: [`${what} compared, not all equal: ${by(last)}.`] };
 }
 
-function signIn({ runs, target }: Facts): Criterion {
+function signIn({ runs, target, since }: Facts): Criterion {
   const name = 'Nobody is signed out';
   const asked = 'Users keep their id, password, second factor and session.';
-  const last = finished(runs).findLast(({ checks }) => checks.some(isAuth));
+  const compared = finished(runs).filter(({ checks }) => checks.some(isAuth));
+  const last = lastBeforeUse(compared, since);
   if (!last) return { name, asked, verdict: 'not shown', evidence: ['No run on record has carried users over.'] };
   const checks = last.checks.filter(isAuth);
   const equal = checks.every((check) => check.equal);
@@ -152,9 +178,10 @@ function downtime({ runs, since }: Facts): Criterion {
   const copied =
     steps.findLast(({ command }) => command === 'migrate copy') ?? steps.findLast(({ moved }) => moved.length > 0);
   if (!copied?.ended_at) return { name, asked, verdict: 'not shown', evidence: ['No finished run is on record.'] };
-  const proved = steps.findLast(
+  const verified = steps.filter(
     ({ command, started_at }) => command === 'migrate verify' && started_at >= copied.started_at,
   );
+  const proved = lastBeforeUse(verified, since);
   const work = (copied.seconds ?? 0) + (proved?.seconds ?? 0);
   const evidence = [
     `${proved ? 'Copy and verification' : 'The copy'} took ${duration(work)}, from ${day(copied.started_at)} to ${day((proved ?? copied).ended_at ?? '')}.`,

@@ -93,7 +93,7 @@ async function readRecord(
     criteria: judge({ runs, ledger, target, transport, since, backups }),
     ledger,
     runs,
-    last_comparison: lastComparison(runs)?.run_id,
+    last_comparison: lastComparison({ runs, since })?.run_id,
     since,
     backups,
   };

@@ -64,6 +64,28 @@ test('the last word on equality is that of the newest comparison of a portal, wh
   expect(verdict('No data lost', { runs: runs.slice(2) })).toBe('in part');
 });
 
+test('what people change once they are here does not make a move that was equal unequal', () => {
+  const check = { what: 'public.people', rows: 7, equal: true };
+  const definitions = { compared: 9, equal: true };
+  const before = run({ command: 'migrate verify', checks: [check], definitions });
+  const after = run({
+    command: 'migrate verify',
+    ...{ started_at: '2026-11-03T20:00:00.000Z', ended_at: '2026-11-03T20:30:00.000Z' },
+    ...{ checks: [{ ...check, equal: false }], definitions: { compared: 9, equal: false } },
+  });
+  const used = { runs: [before, after], since: since('2026-11-02T08:00:00.000Z') };
+  const [dataLoss, integrity] = judge(facts(used));
+  expect([dataLoss?.verdict, integrity?.verdict]).toEqual(['shown', 'shown']);
+  expect(dataLoss?.evidence.at(-1)).toMatch(/^Compared again when people had signed in here: not all equal/);
+
+  const unused = { runs: [before, after], since: since(null) };
+  expect(
+    judge(facts(unused))
+      .slice(0, 2)
+      .map((of) => of.verdict),
+  ).toEqual(['not met', 'not met']);
+});
+
 test.each([
   [0.04, '0.0 s'],
   [9.96, '10.0 s'],
