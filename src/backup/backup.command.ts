@@ -30,8 +30,9 @@ gatehouse backup --schedule
   keygen   prints a key for GATEHOUSE_BACKUP_KEY
 
   --keep         the backup never expires
-  --scratch URL  a server of yours to restore to, as its superuser: a database of its own is made there and dropped. Without
-                 it the embedded PostgreSQL of a development checkout is started
+  --scratch URL  a server of yours to restore to, as its superuser: a database of its own is made there and dropped;
+                 GATEHOUSE_BACKUP_SCRATCH_URL when left out. Without either the embedded PostgreSQL of a development
+                 checkout is started
   --schedule     prints units of systemd and lines of cron for run, verify and expire
   --json         one JSON object instead of text
 
@@ -42,7 +43,7 @@ gatehouse backup --schedule
 type BackupIo = Pick<CommandIo, 'stdout' | 'stderr' | 'operator' | 'clock' | 'findDatabase'> & {
   env: NodeJS.ProcessEnv;
   settings: Settings;
-  secrets: Pick<Secrets, 'backup_key'>;
+  secrets: Pick<Secrets, 'backup_key' | 'backup_scratch_url'>;
 };
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -56,7 +57,6 @@ export async function run(args: string[], io: BackupIo): Promise<number> {
     if (verb === 'schedule') return say(io, describeSchedule());
     if (verb === 'keygen') return keygen(io);
     const driver = driverOf(io);
-    const scratch = values.scratch === undefined ? undefined : scratchOf(io, values.scratch);
     if (verb === 'list') return await list(driver, io, values.json);
     return await atWork(io, async (place) => {
       if (verb === 'run') {
@@ -64,6 +64,7 @@ export async function run(args: string[], io: BackupIo): Promise<number> {
         return say(io, values.json ? JSON.stringify(made) : describeMade(made));
       }
       if (verb === 'verify') {
+        const scratch = scratchOf(io, values.scratch);
         const verification = await driver.verify(place, { id: order.id, scratch });
         say(io, values.json ? JSON.stringify(verification) : describeVerification(verification));
         return verification.verdict === 'equal' ? exitCodes.done : exitCodes.unproven;
@@ -103,15 +104,17 @@ function warn({ stderr }: BackupIo, { weakness }: Connection): void {
   if (weakness) stderr.write(`warning: ${weakness}\n`);
 }
 
-/** The URL itself is never shown: it holds a password. */
-function scratchOf(io: BackupIo, url: string): Connection {
+/** Where to restore to; undefined where nothing says so. The URL itself is never shown: it holds a password. */
+function scratchOf(io: BackupIo, option: string | undefined): Connection | undefined {
+  const url = option ?? io.secrets.backup_scratch_url;
+  if (url === undefined) return undefined;
   try {
     const connection = connectionFromUrl(url);
     warn(io, connection);
     return connection;
   } catch (error) {
     if (!(error instanceof Unfit)) throw error;
-    throw usage(`--scratch must be ${error.message}`);
+    throw usage(`${option === undefined ? 'GATEHOUSE_BACKUP_SCRATCH_URL' : '--scratch'} must be ${error.message}`);
   }
 }
 

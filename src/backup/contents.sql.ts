@@ -4,6 +4,8 @@ import type { Contents, DatabaseFacts, Digest, RoleFact } from './manifest.ts';
 
 /** Held for as long as a backup is made or backups expire, by the session. */
 const BACKUP_LOCK = 7_246_830_532;
+/** Held on a server that is restored to, for as long as that takes. */
+const SCRATCH_LOCK = 7_246_830_533;
 
 /** How values look must not depend on a server's or a database's settings; nor may waiting end a long question. */
 const SETTINGS = `
@@ -14,9 +16,12 @@ export async function pinSession(client: pg.ClientBase): Promise<void> {
   await client.query(SETTINGS);
 }
 
-export async function tryBackupLock(client: pg.ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${BACKUP_LOCK}) as locked`);
-  return rows[0]?.locked ?? false;
+export const tryBackupLock = (client: pg.ClientBase) => tryLock(client, BACKUP_LOCK);
+export const tryScratchLock = (client: pg.ClientBase) => tryLock(client, SCRATCH_LOCK);
+
+async function tryLock(client: pg.ClientBase, lock: number): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${lock}) as locked`);
+  return one(rows).locked;
 }
 
 /** Opens a read-only transaction whose snapshot others can use for as long as it lasts. */

@@ -91,7 +91,10 @@ export function pgBackRestDriver({ stanza, directory, keys, minimum }: PgBackRes
         );
       }
       if (scratch)
-        throw new BackupFailure('usage', 'pgBackRest restores files and not into a server: leave --scratch out.');
+        throw new BackupFailure(
+          'usage',
+          'pgBackRest restores files and not into a server: leave --scratch and GATEHOUSE_BACKUP_SCRATCH_URL out.',
+        );
       await prepareStore(directory);
       const info = await readInfo(stanza);
       const backup = id === undefined ? newestFirst(info)[0] : info.backup.find(({ label }) => label === id);

@@ -31,7 +31,7 @@ const program = [process.execPath, join(import.meta.dirname, `../cli${extname(im
 /** What to put where, as text to read and to copy from. */
 export function describeSchedule(): string {
   return [
-    `# ${ENVIRONMENT} holds DATABASE_URL, GATEHOUSE_BACKUP_DIRECTORY, GATEHOUSE_BACKUP_KEY_FILE; readable for ${ACCOUNT} alone.`,
+    `# ${ENVIRONMENT} holds DATABASE_URL and GATEHOUSE_BACKUP_DIRECTORY, _KEY_FILE and _SCRATCH_URL; readable for ${ACCOUNT} alone.`,
     '# Let your monitoring run "gatehouse backup list": exit code 7 means that no recent backup is proven.',
     '',
     '# --- systemd: six files, then: systemctl daemon-reload && systemctl enable --now gatehouse-backup-{run,verify,expire}.timer',

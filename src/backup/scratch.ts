@@ -16,6 +16,7 @@ import {
   listAbandonedDatabases,
   pinSession,
   readScratchFacts,
+  tryScratchLock,
 } from './contents.sql.ts';
 import { BackupFailure } from './failure.ts';
 import type { Manifest } from './manifest.ts';
@@ -108,6 +109,12 @@ async function openDatabaseOn(server: Connection, manifest: Manifest, end: () =>
     await pinSession(client);
     const facts = await readScratchFacts(client);
     refuseUnfit(facts, manifest);
+    if (!(await tryScratchLock(client))) {
+      throw new BackupFailure(
+        'busy',
+        'Another backup is being verified on the server of --scratch: run again when that has ended.',
+      );
+    }
     for (const abandoned of await listAbandonedDatabases(client, PREFIX)) await dropDatabase(client, abandoned);
     const sameLocale = await createScratchDatabase(client, name, manifest.database);
     made = await createMissingRoles(client, manifest.roles);

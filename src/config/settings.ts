@@ -1024,6 +1024,11 @@ const backups = {
     'How old the newest backup that was proven by a restore may be, in days, before `gatehouse backup list` ends with exit code 7.',
     { ours, example: '8' },
   ),
+  backup_scratch_url: secret(
+    text,
+    'The server that `gatehouse backup verify` restores to, as `--scratch`: a superuser of a PostgreSQL that does not archive, of the same major version or newer. A database of its own is made there and dropped. A development checkout needs none.',
+    { ours, example: 'postgres://postgres:…@scratch.example.com:5432/postgres' },
+  ),
   backup_pgbackrest_stanza: setting(text, undefined, 'The stanza of pgBackRest that is this database.', {
     ours,
     example: 'portal',

@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, watch, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { encrypt } from '../../src/backup/age.ts';
 import { type Manifest, signed } from '../../src/backup/manifest.ts';
@@ -360,6 +361,26 @@ describe('refused is', () => {
       expect([ran.code, ran.stderr]).toEqual([code, expect.stringMatching(sentence)]);
       expect(ran.stderr).not.toContain('geheim');
     }
+    const { code, stderr } = await portal.gatehouse(['verify'], {
+      env: { GATEHOUSE_BACKUP_SCRATCH_URL: 'http://x:geheim@y' },
+    });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^GATEHOUSE_BACKUP_SCRATCH_URL must be postgresql:(?!.*geheim)/),
+    ]);
+  });
+
+  it('a scratch server on which another backup is verified', async () => {
+    await aBackup();
+    const other = new pg.Client(adminUrl());
+    await other.connect();
+    await other.query('select pg_advisory_lock(7246830533)');
+    const { code, stderr } = await portal.gatehouse(['verify', ...scratch()]);
+    await other.end();
+    expect([code, stderr]).toEqual([
+      8,
+      expect.stringMatching(/^Another backup is being verified on the server of --scratch/),
+    ]);
   });
 
   test.each([[['restore']], [['run', 'x']], [['verify', 'a', 'b']], [['list', '--apply=1']], [['--frob']]])(
