@@ -172,7 +172,8 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
       left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum
      where n.nspname = any ($1) and c.relkind in ('r', 'p', 'f', 'v', 'm') and ${notOfAnExtension('pg_class', 'c.oid')}`,
 
-  // A foreign key is held by triggers of its own, which a load that broke off may have left disabled.
+  // A foreign key is held by triggers of its own, which a load that broke off may have left disabled. One that refers to a
+  // partitioned table has another beside it for each partition, named as each major likes: they are the same key.
   constraint: `
     select ${on('o.conname')} as object, ${relationAsParent} as parent,
            case o.contype when 'c' then 'check' when 'f' then 'foreign key' when 'p' then 'primary key'
@@ -190,7 +191,8 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
       from pg_constraint as o
       join pg_class as c on c.oid = o.conrelid
       join pg_namespace as n on n.oid = c.relnamespace
-     where n.nspname = any ($1) and o.contype in ('c', 'f', 'p', 'u', 'x') and ${notOfAnExtension('pg_class', 'c.oid')}`,
+     where n.nspname = any ($1) and o.contype in ('c', 'f', 'p', 'u', 'x') and ${notOfAnExtension('pg_class', 'c.oid')}
+       and not exists (select from pg_constraint as k where k.oid = o.conparentid and k.conrelid = o.conrelid)`,
 
   // Those of a primary key, a unique or an exclusion constraint are that constraint's.
   index: `

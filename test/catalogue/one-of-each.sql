@@ -4,6 +4,12 @@ create schema "Back Office";
 comment on schema "Back Office" is 'For the back office.';
 create table "Back Office".parent (id bigint primary key, json text default 'x''"json"', mail extensions.citext);
 create table "Back Office".child (extra text) inherits ("Back Office".parent) with (fillfactor = 70);
+create table "Back Office".entries (
+  id int, at date, parent int, parent_at date, primary key (id, at),
+  foreign key (parent, parent_at) references "Back Office".entries (id, at)) partition by range (at);
+create table "Back Office".entries_2025 partition of "Back Office".entries for values from ('2025-01-01') to ('2026-01-01');
+create table "Back Office".entries_rest partition of "Back Office".entries default;
+create index entries_parent on "Back Office".entries (parent);
 create unlogged table "Back Office".scratch (id int, key int check (key > 0), value interval default '1 day 02:03:04');
 alter table "Back Office".scratch replica identity full;
 create table "Back Office".fees (
