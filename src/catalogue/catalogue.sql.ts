@@ -264,7 +264,7 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
     select format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)) as object, ${schemaAsParent} as parent,
            case p.prokind when 'f' then 'function' when 'p' then 'procedure' when 'a' then 'aggregate' else 'window function' end as form,
            l.lanname::text as language,
-           coalesce(pg_get_function_sqlbody(p.oid), concat_ws(' in ', p.prosrc, p.probin)) as body,
+           concat_ws(' in ', p.prosrc, p.probin) as body, pg_get_function_sqlbody(p.oid) as statements,
            pg_get_function_arguments(p.oid) as arguments, pg_get_function_result(p.oid) as returns,
            p.prosecdef as security_definer, ${sorted('p.proconfig')} as settings,
            case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end as volatility,

@@ -153,7 +153,7 @@ export const kinds = {
         aggregate: 'definition',
         body: 'body',
       }),
-      ...all('function changed', { arguments: 'arguments', returns: 'result' }, 'sql'),
+      ...all('function changed', { arguments: 'arguments', returns: 'result', statements: 'body' }, 'sql'),
       owner,
       comment,
     },

@@ -394,6 +394,10 @@ test('every class from 12 to 36 is planted', () => {
 
 /** What the research's list does not have, and is found all the same. */
 test.each([
+  [
+    'create or replace function "Back Office".jsons() returns setof text language sql stable begin atomic select 1::text; end',
+    /^Function "Back Office"\.jsons\(\): body is /,
+  ],
   ['drop table public.activity_log', 'Table public.activity_log is missing at the target.'],
   ['create table public.extra (id int)', 'Table public.extra is at the target and not at the source.'],
   ['drop schema "Back Office" cascade', 'Schema "Back Office" is missing at the target.'],

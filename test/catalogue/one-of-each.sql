@@ -33,6 +33,8 @@ create function "Back Office".total(a int, b int default 2, out total int) langu
   cost 7 begin atomic; select a + b; end;
 create function "Back Office".json_of("json" text) returns table (id int, "value" text) language plpgsql rows 12 strict as $$
 begin return query select 1, "json"; end $$;
+create function "Back Office".jsons() returns setof text language sql stable
+  begin atomic select p."json" from "Back Office".parent as p; select "json" from "Back Office".parent; end;
 create procedure "Back Office".nothing() language plpgsql security definer as 'begin end';
 create function "Back Office".add_up(numeric, numeric) returns numeric language sql as 'select $1 + $2';
 create aggregate "Back Office".add_all(numeric) (sfunc = "Back Office".add_up, stype = numeric, initcond = '0');
