@@ -77,47 +77,38 @@ export async function planPortal(
     lines.push(line);
     return line.client;
   };
-  const there = sideOf('source', source);
-  const here = target && sideOf('target', target);
-  try {
-    const from = await asking(there, async () => {
-      const client = await connect(source);
-      await refuseSharedBackends(client, () => connect(source));
+  const open = async (side: Side, config: pg.ClientConfig): Promise<Place> =>
+    asking(side, async () => {
+      const client = await connect(config);
+      if (side.name === 'source') await refuseSharedBackends(client, () => connect(config));
       await exportSnapshot(client);
-      return client;
+      return { client, side, server: await readServer(client) };
     });
-    const into =
-      target &&
-      here &&
-      (await asking(here, async () => {
-        const client = await connect(target);
-        await exportSnapshot(client);
-        return client;
-      }));
+  try {
+    const from = await open(sideOf('source', source), source);
+    const into = target && (await open(sideOf('target', target), target));
+    const clock_skew_seconds = into && (await clockSkew(from.client, into.client));
+    const people = await asking(from.side, () => readPeople(from, decryption_key_ids));
+    const copy =
+      into &&
+      (await asking(into.side, () => prepareCopy(from.client, into.client, { source: from.side, target: into.side })));
+    const usersFindings = into && (await userFindings(from, into, decryption_key_ids));
 
-    const sourceServer = await asking(there, () => readServer(from));
-    const targetServer = into && here && (await asking(here, () => readServer(into)));
-    const clock_skew_seconds = into && (await clockSkew(from, into));
-    const people = await asking(there, () => readPeople(from, there, decryption_key_ids));
-
-    const copy = into && here && (await asking(here, () => prepareCopy(from, into, { source: there, target: here })));
-    const usersFindings = into && here && (await userFindings(from, there, into, here, decryption_key_ids));
-
-    const read = await asking(there, async () => {
-      const scope = copy?.scope ?? (await portalScope(from));
+    const read = await asking(from.side, async () => {
+      const scope = copy?.scope ?? (await portalScope(from.client));
       return {
         scope,
-        unreadable: await listUnreadable(from, scope.schemas),
-        catalogue: await readCatalogue(from, scope.schemas),
-        tools: await listToolFunctions(from, toolSchemas(scope)),
-        sizes: await readSizes(from, [...scope.schemas, 'auth']),
-        holdings: await readServiceHoldings(from),
+        unreadable: await listUnreadable(from.client, scope.schemas),
+        catalogue: await readCatalogue(from.client, scope.schemas),
+        tools: await listToolFunctions(from.client, toolSchemas(scope)),
+        sizes: await readSizes(from.client, [...scope.schemas, 'auth']),
+        holdings: await readServiceHoldings(from.client),
       };
     });
     const { scope, catalogue, sizes, holdings } = read;
     return {
-      source: { ...there, ...sourceServer },
-      target: here && targetServer && { ...here, ...targetServer },
+      source: { ...from.side, ...from.server },
+      target: into && { ...into.side, ...into.server },
       clock_skew_seconds,
       scope,
       inventory: takeInventory(catalogue),
@@ -126,11 +117,11 @@ export async function planPortal(
       holdings,
       estimate: estimate(sizes),
       findings: inOrder([
-        ...readingFindings(there.role, read.unreadable),
-        ...(await toolFindings(sourceServer, env)),
-        ...serverFindings(sourceServer, targetServer, clock_skew_seconds),
+        ...readingFindings(from.side.role, read.unreadable),
+        ...(await toolFindings(from.server, env)),
+        ...serverFindings(from.server, into?.server, clock_skew_seconds),
         ...(copy?.plan.findings ?? scopeFindings(scope)),
-        ...portalFindings(catalogue, scope, read.tools, targetServer),
+        ...portalFindings(catalogue, scope, read.tools, into?.server),
         ...serviceFindings(holdings, scope),
         ...(usersFindings ?? people.findings),
       ]),
@@ -140,6 +131,13 @@ export async function planPortal(
   }
 }
 
+/** One of the two databases, in a transaction that reads of one moment. */
+interface Place {
+  client: pg.Client;
+  side: Side;
+  server: Server;
+}
+
 /** Schemas that are at the target under the same name, with what extensions put there. */
 function toolSchemas({ treatments }: PortalScope): string[] {
   return treatments
@@ -147,25 +145,23 @@ function toolSchemas({ treatments }: PortalScope): string[] {
     .map(({ name }) => name);
 }
 
-async function readPeople(from: pg.ClientBase, side: Side, decryption_key_ids: ReadonlySet<string>) {
-  checkSource(side, new Map((await listTables(from)).map((table) => [table.name, table])));
-  const hidden = readingFindings(side.role, await listUnreadable(from, ['auth']));
-  if (hidden[0]) throw new MigrationFailure('source', hidden[0].message);
-  const census = await takeCensus(from, await listColumns(from));
+async function readPeople({ client, side }: Place, decryption_key_ids: ReadonlySet<string>) {
+  checkSource(side, new Map((await listTables(client)).map((table) => [table.name, table])));
+  const [hidden] = readingFindings(side.role, await listUnreadable(client, ['auth']));
+  if (hidden) throw new MigrationFailure('source', hidden.message);
+  const census = await takeCensus(client, await listColumns(client));
   return { census, findings: censusFindings(census, decryption_key_ids) };
 }
 
 /** What `migrate users` would say; undefined where the target has no tables of gatehouse yet, which a copy makes. */
 async function userFindings(
-  from: pg.Client,
-  there: Side,
-  into: pg.ClientBase,
-  here: Side,
+  from: Place,
+  into: Place,
   decryption_key_ids: ReadonlySet<string>,
 ): Promise<Finding[] | undefined> {
-  if (!(await asking(here, () => hasGatehouse(into)))) return undefined;
-  const source = { side: there, copier: from, prover: from, close: () => {} };
-  return (await preparePlan(source, into, here, decryption_key_ids)).plan.findings;
+  if (!(await asking(into.side, () => hasGatehouse(into.client)))) return undefined;
+  const source = { side: from.side, copier: from.client, prover: from.client, close: () => {} };
+  return (await preparePlan(source, into.client, into.side, decryption_key_ids)).plan.findings;
 }
 
 /** A copy reads definitions with PostgreSQL's own programs. */
