@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, constants, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { type ConnectionOptions, rootCertificates } from 'node:tls';
 import pg from 'pg';
 
@@ -109,7 +109,8 @@ export async function runPgTool(
   const [stdout, stderr] = [output, errors].map((chunks) => Buffer.concat(chunks).toString()) as [string, string];
   if (code === 0) return { stdout, stderr };
   const first = stderr.split('\n').find((line) => /error|fatal/i.test(line)) ?? stderr.split('\n')[0] ?? '';
-  throw new PgToolFailed(first.trim() || `it ended with ${code ?? killed}`);
+  const words = first.replace(/^.*?error: (?:could not execute query: ERROR: +)?/, '').trim();
+  throw new PgToolFailed(words || `${basename(program)} ended with ${code ?? killed}`);
 }
 
 export interface PgToolEnvironment {

@@ -117,6 +117,12 @@ export async function prepareCopy(
       `Owners, rights or policies name roles that the target does not have, and ${facts.role} may not create any. As its administrator: ${create}.`,
     );
   }
+  const forced = tables.filter((table) => table.forced).map(({ identity }) => identity);
+  if (forced.length > 0 && there.bypasses_rls && !facts.bypasses_rls) {
+    warning(
+      `Row security holds for the owner, too, of ${forced.join(', ')}; ${facts.role} will own what \`postgres\` owned and may not pass it, as \`postgres\` may. As a superuser: alter role "${facts.role}" bypassrls.`,
+    );
+  }
   for (const { kind, what, needs } of looseEnds) {
     if (kind === 'other') stop(`${what} needs ${needs}, which does not come along: change or drop it at the source.`);
     else warning(`The ${kind} ${what} is left out: it needs ${needs}, which does not come along.`);

@@ -258,7 +258,7 @@ export async function copyPortal(
 
 /** The steps, in their order; those that an earlier run has done and that still hold are passed over. */
 async function work(copying: Copying, control: pg.Client, decryption_key_ids: ReadonlySet<string>) {
-  const { sides, configs, snapshot, onEvent, tables, clock, operator } = copying;
+  const { sides, configs, snapshot, onEvent, clock, operator } = copying;
   const begin = (step: string) => onEvent({ event: 'step', step });
 
   begin('what there is');
@@ -292,7 +292,7 @@ async function work(copying: Copying, control: pg.Client, decryption_key_ids: Re
   const history = await carryBeside(copying, control);
 
   begin('statistics');
-  for (const table of tables) await at(sides.target, () => analyzeTable(control, table));
+  await analyzeTables(copying, control);
   return {
     tables: copied,
     rows: copied.reduce((sum, { rows }) => sum + rows, 0),
@@ -302,6 +302,20 @@ async function work(copying: Copying, control: pg.Client, decryption_key_ids: Re
     history,
     users,
   };
+}
+
+/** Lets the planner know what came, some tables at once: until then it would guess. */
+async function analyzeTables({ tables, jobs, connect, sides }: Copying, control: pg.Client): Promise<void> {
+  const waiting = [...tables];
+  const others = Array.from({ length: Math.min(jobs, waiting.length) - 1 }, () => connect('target'));
+  const clients = [control, ...(await Promise.all(others))];
+  await Promise.all(
+    clients.map((client) =>
+      at(sides.target, async () => {
+        for (let table = waiting.shift(); table; table = waiting.shift()) await analyzeTable(client, table);
+      }),
+    ),
+  );
 }
 
 /**

@@ -17,6 +17,8 @@ export interface PortalTable {
   binary: boolean;
   /** As it was in the snapshot; another now means that the table was rewritten since, and its rows cannot be read as of then. */
   filenode: number;
+  /** Row security holds for its owner, too. */
+  forced: boolean;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface PortalTable {
 export async function listPortalTables(client: pg.ClientBase, schemas: readonly string[]): Promise<PortalTable[]> {
   const { rows } = await client.query<PortalTable>(
     `with recursive portal as (
-       select c.oid, n.nspname, c.relname, c.relfilenode
+       select c.oid, n.nspname, c.relname, c.relfilenode, c.relforcerowsecurity
          from pg_class as c
          join pg_namespace as n on n.oid = c.relnamespace
         where n.nspname = any ($1) and c.relkind = 'r' and c.relpersistence <> 't'
@@ -64,11 +66,11 @@ export async function listPortalTables(client: pg.ClientBase, schemas: readonly 
             coalesce(array_agg(a.attname::text order by a.attnum) filter (where a.attnum is not null), '{}') as columns,
             (pg_relation_size(portal.oid) / current_setting('block_size')::int)::int as pages,
             pg_table_size(portal.oid)::float8 as bytes, coalesce(bool_and(form.binary), true) as binary,
-            portal.relfilenode::bigint::float8 as filenode
+            portal.relfilenode::bigint::float8 as filenode, portal.relforcerowsecurity as forced
        from portal
        left join attribute as a on a.attrelid = portal.oid
        left join form on form.root = a.atttypid
-      group by portal.oid, portal.nspname, portal.relname, portal.relfilenode
+      group by portal.oid, portal.nspname, portal.relname, portal.relfilenode, portal.relforcerowsecurity
       order by pg_table_size(portal.oid) desc, 1, 2`,
     [schemas],
   );

@@ -1,17 +1,18 @@
 /** Whatever breaks off a copy, it does not pass for complete, and the next run ends as if nothing had happened. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CopyEvent, type CopyReport, copyPortal } from '../../src/portal/copy.ts';
-import { adminUrl, emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
+import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { endPrograms, startCommand } from '../harness/program.ts';
-import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
+import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { carriedRows, expectedRows } from '../migrate/rows.ts';
 import { asClient, ask, portalRows } from './portal-rows.ts';
+import { createPortalSource } from './portal-source.ts';
 
 let source: SupabaseSource;
 let target: TestDatabase;
 
 beforeAll(async () => {
-  source = await createSupabaseSource(adminUrl(), { users: 200, portal: 'without large values' });
+  source = await createPortalSource({ users: 200, portal: 'without large values' });
 });
 afterAll(() => source.drop());
 beforeEach(async () => {

@@ -3,10 +3,11 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findBrokenEntry } from '../../src/migrate/ledger.sql.ts';
 import { type CopyReport, copyPortal } from '../../src/portal/copy.ts';
-import { adminUrl, emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
-import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
+import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
+import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { carriedRows, expectedRows } from '../migrate/rows.ts';
 import { asClient, ask, portalRows } from './portal-rows.ts';
+import { createPortalSource } from './portal-source.ts';
 
 let source: SupabaseSource;
 let target: TestDatabase;
@@ -23,7 +24,7 @@ const value = async (url: string, text: string, values: unknown[] = []) =>
 const both = async (text: string) => [await ask(target.url, text), await ask(source.adminUrl, text)];
 
 beforeAll(async () => {
-  source = await createSupabaseSource(adminUrl(), { users: 300, portal: 'without large values' });
+  source = await createPortalSource({ users: 300, portal: 'without large values' });
   await ask(
     source.adminUrl,
     `create publication partners for table public.products;
