@@ -145,16 +145,6 @@ export function portalFindings(
           warning(`Only a superuser may make event triggers: ${list} is left out. Copy as one, or make it by hand.`),
       ),
     );
-    const forced = of('table', ({ facts }) => facts.forced_row_security === true);
-    if (!target.bypasses_rls) {
-      findings.push(
-        ...some(forced, (list) =>
-          warning(
-            `Row level security is forced on ${list}: at the source the owner passes it (BYPASSRLS), at the target ${target.role} does not. Functions that run as the owner see no rows: give it BYPASSRLS.`,
-          ),
-        ),
-      );
-    }
   }
   const everybody = objects.find(({ kind, name }) => kind === 'grant' && name === 'to public on schema public');
   if (strings(everybody?.facts.privileges).includes('CREATE')) {

@@ -229,6 +229,38 @@ test('users that row level security hides are not planned for at all', async () 
   );
 });
 
+test('a target whose role is no superuser: what it cannot make, and what it will not see', async () => {
+  await asAdmin(
+    source.adminUrl,
+    `create function public.watch() returns event_trigger language plpgsql as 'begin end';
+     create event trigger plan_watches on ddl_command_end execute function public.watch()`,
+  );
+  const owned = await emptyDatabase();
+  await asAdmin(
+    owned.url,
+    `create role plan_owner login createrole password 'postgres';
+     do $$ begin execute format('alter database %I owner to plan_owner', current_database()); end $$`,
+  );
+  const url = new URL(owned.url);
+  url.username = 'plan_owner';
+  url.password = 'postgres';
+  try {
+    const { findings, target } = await planned(url.href);
+    expect(target).toMatchObject({ role: 'plan_owner', superuser: false, bypasses_rls: false, may_create_roles: true });
+    const warnings = findings.filter(({ level }) => level === 'warning').map(({ message }) => message);
+    expect(warnings).toContainEqual(expect.stringMatching(/^Only a superuser may make event triggers: plan_watches /));
+    expect(warnings).toContainEqual(
+      expect.stringMatching(/^Row security holds for the owner, too, of public\.portfolios; /),
+    );
+  } finally {
+    await owned.drop();
+    await asAdmin(
+      source.adminUrl,
+      'drop event trigger plan_watches; drop function public.watch(); drop role plan_owner',
+    );
+  }
+});
+
 test('a source with few connections is warned of', async () => {
   const { findings } = await asReader(
     'alter role plan_reader bypassrls connection limit 5; grant pg_read_all_data to plan_reader',
