@@ -27,29 +27,30 @@ export interface LedgerOfVerification {
   /** Says what was found, and resolves to the head of the chain; to undefined where the target keeps no ledger. */
   finish(verification: Verification): Promise<string | undefined>;
   fail(error: unknown): Promise<void>;
-  close(): Promise<void>;
 }
 
-export async function openLedger(target: pg.ClientConfig, run: Run): Promise<LedgerOfVerification> {
-  const pool = createPool({ connection: target, application_name: 'gatehouse migrate verify', max: 1 });
-  const db = createDatabase(pool);
+export function ledgerOf(target: pg.ClientConfig, run: Run): LedgerOfVerification {
   let begun = false;
 
+  /** Connects for what it writes alone: hours may lie between two entries. */
   async function append(entries: [LedgerEntry['step'], Record<string, unknown>][]): Promise<string | undefined> {
-    return inTransaction(db, async (tx) => {
-      if (!(await hasLedger(tx.$client))) return undefined;
-      if (!(await lockMigrations(tx.$client, LOCK_WAIT_SECONDS))) {
-        throw new MigrationFailure(
-          'busy',
-          'Another migration is at work there. Wait until it has ended, then run again.',
-        );
-      }
-      let head: string | undefined;
-      for (const [step, details] of entries) {
-        head = await appendToLedger(tx.$client, { run_id: run.run_id, at: run.clock(), step, details });
-      }
-      return head;
-    });
+    const pool = createPool({ connection: target, application_name: 'gatehouse migrate verify', max: 1 });
+    try {
+      return await inTransaction(createDatabase(pool), async (tx) => {
+        if (!(await hasLedger(tx.$client))) return undefined;
+        if (!(await lockMigrations(tx.$client, LOCK_WAIT_SECONDS))) {
+          const todo = 'Wait until it has ended, then run again.';
+          throw new MigrationFailure('busy', `Another migration is at work on ${run.side.target.address}. ${todo}`);
+        }
+        let head: string | undefined;
+        for (const [step, details] of entries) {
+          head = await appendToLedger(tx.$client, { run_id: run.run_id, at: run.clock(), step, details });
+        }
+        return head;
+      });
+    } finally {
+      await pool.end();
+    }
   }
 
   return {
@@ -68,7 +69,6 @@ export async function openLedger(target: pg.ClientConfig, run: Run): Promise<Led
       const reason = error instanceof MigrationFailure ? error.reason : 'unexpected fault';
       if (begun) await append([['failed', { reason }]]);
     },
-    close: () => pool.end(),
   };
 }
 

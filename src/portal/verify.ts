@@ -27,7 +27,7 @@ import { listLooseEnds } from './objects.sql.ts';
 import { type PortalScope, portalScope } from './scope.ts';
 import { beginReading, listAuthTables, listOwners, readVerifier } from './verify.sql.ts';
 import { explainVerify, unreadable } from './verify-failure.ts';
-import { openLedger } from './verify-record.ts';
+import { ledgerOf } from './verify-record.ts';
 
 export interface Verification {
   /** Nothing that was compared differs. */
@@ -93,7 +93,7 @@ export async function verifyPortal(
       return heard(line.client, at);
     });
 
-  const ledger = await explaining(side.target, () => openLedger(target, { run_id, clock, operator, side }));
+  const ledger = ledgerOf(target, { run_id, clock, operator, side });
   try {
     const sides = { source: await connect(source, side.source), target: await connect(target, side.target) };
     const snapshot = await (given === undefined ? exportSnapshot(sides.source) : readAt(sides.source, given));
@@ -162,7 +162,6 @@ export async function verifyPortal(
     throw error;
   } finally {
     for (const { cut } of lines) cut();
-    await ledger.close();
   }
 }
 

@@ -127,6 +127,71 @@ test('one that is killed leaves nothing but its beginning, and the next one is e
   expect((await verifyPortal(...sides())).equal).toBe(true);
 });
 
+describe('when something happens meanwhile', () => {
+  // Connected beforehand, so that what they do is done while there is much left to compare.
+  let others: { source: pg.Client; target: pg.Client };
+  beforeAll(async () => {
+    others = { source: new pg.Client(source.adminUrl), target: new pg.Client(target.url) };
+    await Promise.all([others.source.connect(), others.target.connect()]);
+  });
+  afterAll(async () => {
+    await Promise.all([others.source.end(), others.target.end()]);
+  });
+  /** Does something as soon as rows are compared. */
+  async function meanwhile(work: () => Promise<unknown>): Promise<Verification> {
+    let done: Promise<unknown> | undefined;
+    try {
+      return await verifyPortal(...sides(), {
+        onEvent: ({ event }) => {
+          if (event === 'rows_begin') done = work();
+        },
+      });
+    } finally {
+      await done;
+    }
+  }
+
+  test.each(['source', 'target'] as const)(
+    'a %s that goes away is named in one sentence, and on record',
+    async (side) => {
+      const endBackends = () =>
+        others[side].query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name = 'gatehouse migrate verify' and datname = current_database()`,
+        );
+      const sentence = new RegExp(`^The ${side} went away`);
+      await expect(meanwhile(endBackends)).rejects.toMatchObject({
+        kind: 'lost',
+        message: expect.stringMatching(sentence),
+      });
+      const [last] = await query(
+        target.url,
+        'select step, details from gatehouse.migration_ledger order by id desc limit 1',
+      );
+      expect(last).toMatchObject({ step: 'failed', details: { reason: expect.stringMatching(sentence) } });
+    },
+  );
+
+  test('no table can be emptied or altered under it', async () => {
+    const refusal = (client: pg.Client, change: string) =>
+      client.query(`set lock_timeout = '1ms'; ${change}`).then(
+        () => 'done',
+        ({ code }) => code,
+      );
+    const refusals: string[] = [];
+    const { equal } = await meanwhile(async () => {
+      refusals.push(
+        ...(await Promise.all([
+          refusal(others.source, 'truncate public.activity_log'),
+          refusal(others.target, 'alter table public.products add more int'),
+        ])),
+      );
+    });
+    expect(refusals).toEqual(['55P03', '55P03']);
+    expect(equal).toBe(true);
+  });
+});
+
 describe('on the newest and on the oldest PostgreSQL', () => {
   let other: EmbeddedPostgres;
   let directory: string;
