@@ -1,7 +1,7 @@
 /** A cluster that was restored as files, started on a private socket for a look, and gone again. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { access, constants, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, constants, open, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -37,7 +37,7 @@ export async function startRestored(
     );
   }
   const postgres = await findServer(major, PATH);
-  const directory = await makeScratchDirectory();
+  const { path: directory, remove } = await makeScratchDirectory();
   const data = join(directory, 'data');
   let child: ChildProcess | undefined;
   const end = async () => {
@@ -46,7 +46,7 @@ export async function startRestored(
       child.kill('SIGINT');
       await gone;
     }
-    await rm(directory, { recursive: true, force: true });
+    await remove();
   };
   try {
     await restore(data);

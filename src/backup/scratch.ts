@@ -3,7 +3,7 @@
  * server that somebody names. Neither archives, so that what is tried out never comes among the real backups.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, rm } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { type Connection, connectionFromUrl } from '../config/connection.ts';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '../db/embedded-postgres.ts';
 import { createPool } from '../db/pool.ts';
@@ -56,15 +56,11 @@ const SETTINGS = {
  */
 export async function openScratch(server: Connection | undefined, manifest: Manifest): Promise<Scratch> {
   if (server !== undefined) return openDatabaseOn(server, manifest, async () => {});
-  const { directory, postgresUrl, stop } = await startOwnServer(manifest.database.server_major);
-  const end = async () => {
-    await stop();
-    await rm(directory, { recursive: true, force: true });
-  };
+  const { postgresUrl, stop } = await startOwnServer(manifest.database.server_major);
   try {
-    return await openDatabaseOn(connectionFromUrl(postgresUrl), manifest, end);
+    return await openDatabaseOn(connectionFromUrl(postgresUrl), manifest, stop);
   } catch (error) {
-    await end();
+    await stop();
     throw error;
   }
 }
@@ -73,14 +69,18 @@ async function startOwnServer(server_major: number) {
   const directory = await makeScratchDirectory();
   try {
     // As root the server belongs to another account, which has to get through here.
-    await chmod(directory, 0o711);
+    await chmod(directory.path, 0o711);
     const fitting = EMBEDDED.find(({ major }) => major >= server_major);
     if (!fitting) throw new EmbeddedPostgresError(`There is no embedded PostgreSQL ${server_major}`);
     const version = fitting.version === undefined ? {} : { version: fitting.version };
-    const { url, stop } = await startEmbeddedPostgres({ directory, settings: SETTINGS, ...version });
-    return { directory, postgresUrl: url, stop };
+    const { url, stop } = await startEmbeddedPostgres({ directory: directory.path, settings: SETTINGS, ...version });
+    const stopAndRemove = async () => {
+      await stop();
+      await directory.remove();
+    };
+    return { postgresUrl: url, stop: stopAndRemove };
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
+    await directory.remove();
     if (!(error instanceof EmbeddedPostgresError)) throw error;
     throw new BackupFailure(
       'failed',

@@ -1,6 +1,6 @@
 /** `gatehouse backup run`, `verify`, `list`: what is said to be whole is whole, and what is said to be proven was restored. */
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, watch, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, watch, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -139,6 +139,19 @@ describe('a backup', () => {
   });
 });
 
+it('a verification that is ended leaves nothing in the clear', async () => {
+  await aBackup();
+  const temporary = await mkdtemp(join(tmpdir(), 'gatehouse-tmp-'));
+  await chmod(temporary, 0o711);
+  const changes = watch(temporary);
+  const command = startCommand(['backup', 'verify'], { ...portal.env, TMPDIR: temporary });
+  for await (const { filename } of changes) if (filename?.startsWith('gatehouse-verify-')) break;
+  command.kill('SIGTERM');
+  expect(await command.ended).toEqual({ code: 143, signal: null });
+  expect(await readdir(temporary)).toEqual([]);
+  await rm(temporary, { recursive: true });
+});
+
 describe('not proven is', () => {
   const file = (id: string) => join(directory, id, 'database.dump.age');
 
@@ -207,6 +220,19 @@ describe('not proven is', () => {
       expect(said).toContain(`  ${sentence}\n`);
     }
     expect(said).toMatch(/^ {2}there are \d+ policies instead of 999$/m);
+  });
+
+  it('a dump that cannot be restored: why is said, and nothing of a row', async () => {
+    await database.pool.query('create role of_this_dump; create schema gone authorization of_this_dump');
+    const id = await make();
+    await portal.newEvents();
+    await database.pool.query('drop schema gone; drop role of_this_dump');
+    const { statement } = await manifestOf(id);
+    statement.roles = statement.roles.filter(({ name }) => name !== 'of_this_dump');
+    await writeFile(join(directory, id, 'manifest.json'), signed(statement, keyOf(IDENTITY)));
+    expect(await unproven(id)).toMatch(
+      /^ {2}pg_restore: could not execute query: ERROR: {2}role "of_this_dump" does not exist$/m,
+    );
   });
 
   it('a backup whose manifest somebody changed, and its proof says nothing about another one', async () => {
