@@ -18,8 +18,6 @@ export interface TableCopy {
   kept: boolean;
 }
 
-/** A table of more than this is read in parts, by as many connections as there are. */
-const PART_BYTES = 128 * 1024 * 1024;
 /** Transactions make no more large objects than they may hold locks. */
 const LARGE_OBJECTS_AT_ONCE = 500;
 
@@ -57,9 +55,9 @@ interface Part {
 
 /** Copies every table that is not kept, and resolves to what became of each, in the plan's order. */
 export async function copyTables(copying: Copying, kept: ReadonlyMap<PortalTable, TableCopy>): Promise<TableCopy[]> {
-  const { tables, plan, jobs, onEvent } = copying;
+  const { tables, plan, jobs, part_bytes, onEvent } = copying;
   for (const table of kept.values()) onEvent({ event: 'table', table });
-  const works = tables.filter((table) => !kept.has(table)).map(workOf);
+  const works = tables.filter((table) => !kept.has(table)).map((table) => workOf(table, part_bytes));
   // The first parts of all tables before the second of any: connections that write one table wait for each other.
   const parts = works.flatMap(partsOf).sort((a, b) => a.number - b.number);
   const progress = { bytes: [...kept.keys()].reduce((sum, { bytes }) => sum + bytes, 0), rows: 0 };
@@ -69,7 +67,8 @@ export async function copyTables(copying: Copying, kept: ReadonlyMap<PortalTable
   const workers = Array.from({ length: Math.min(jobs, parts.length) }, async () => {
     const pipe = await openPipe(copying);
     for (let part = parts.shift(); part; part = parts.shift()) {
-      progress.rows += await copyPart(copying, pipe, part, report);
+      const rows = await copyPart(copying, pipe, part, report);
+      progress.rows += rows;
       progress.bytes += part.work.of.bytes / part.work.parts;
       report(0);
     }
@@ -82,8 +81,8 @@ export async function copyTables(copying: Copying, kept: ReadonlyMap<PortalTable
   return tables.flatMap((table) => kept.get(table) ?? copied.get(table) ?? []);
 }
 
-function workOf(of: PortalTable): Work {
-  const parts = of.columns.length === 0 ? 1 : Math.max(1, Math.min(of.pages, Math.ceil(of.bytes / PART_BYTES)));
+function workOf(of: PortalTable, part_bytes: number): Work {
+  const parts = of.columns.length === 0 ? 1 : Math.max(1, Math.min(of.pages, Math.ceil(of.bytes / part_bytes)));
   return {
     of,
     table: of.identity,

@@ -34,6 +34,8 @@ export const APPLICATION_NAME = 'gatehouse migrate copy';
 /** So many pairs of connections move rows: with the one that holds the snapshot, four at the source. */
 const JOBS = 3;
 
+const PART_BYTES = 128 * 1024 * 1024;
+
 export interface CopyReport {
   applied: boolean;
   plan: CopyPlan;
@@ -77,6 +79,8 @@ export interface CopyOptions {
   decryption_key_ids?: ReadonlySet<string>;
   /** How long no byte may move. */
   stall_seconds?: number;
+  /** A table of more bytes than this is read in parts, by as many connections as there are. */
+  part_bytes?: number;
   /** A snapshot of the source that the caller has exported and holds: the portal is that of its moment. */
   snapshot?: string | undefined;
 }
@@ -118,7 +122,7 @@ export async function copyPortal(
   options: CopyOptions = {},
 ): Promise<CopyReport> {
   const { apply = false, onEvent = () => {}, env = {}, decryption_key_ids = new Set<string>() } = options;
-  const { clock = () => new Date(), operator = 'operator', stall_seconds = 120 } = options;
+  const { clock = () => new Date(), operator = 'operator', stall_seconds = 120, part_bytes = PART_BYTES } = options;
   const began = performance.now();
   const sides = { source: sideOf('source', source), target: sideOf('target', target) };
   const configs = { source, target };
@@ -225,6 +229,7 @@ export async function copyPortal(
       operator,
       env,
       stall_seconds,
+      part_bytes,
     };
     record = { run_id, clock, operator };
     await recordBeginning(db, copying, (tx) =>

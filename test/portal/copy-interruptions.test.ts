@@ -145,6 +145,18 @@ describe('run again', () => {
   });
 });
 
+test('great tables arrive in parts, whole again after a run that was broken off between two of them', async () => {
+  const page = { part_bytes: 8192 };
+  const stop = new Error('stop');
+  const broken = copy((event) => {
+    if (event.event === 'progress' && event.rows > 800) throw stop;
+  }, page);
+  await expect(broken).rejects.toBe(stop);
+  const again = await copy(undefined, page);
+  expect(again.plan.resumes).toBe(true);
+  await expectEqual();
+});
+
 describe('a side that goes away', () => {
   const terminate = (url: string, name: string) =>
     ask(

@@ -107,7 +107,7 @@ describe('definitions are the same', () => {
     'row security': `select oid::regclass::text, relrowsecurity, relforcerowsecurity from pg_class
                       where relnamespace in ('public'::regnamespace, 'storage'::regnamespace) and relkind in ('r', 'p') order by 1`,
     constraints: `select conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated, condeferrable from pg_constraint
-                   where connamespace in ('public'::regnamespace, 'storage'::regnamespace) order by 1, 2`,
+                   where connamespace in ('public'::regnamespace, 'storage'::regnamespace) and contype <> 'n' order by 1, 2`,
     indexes: `select indexrelid::regclass::text, pg_get_indexdef(indexrelid), indisvalid from pg_index as i
                 join pg_class as c on c.oid = indexrelid where relnamespace = 'public'::regnamespace order by 1`,
     triggers: `select tgrelid::regclass::text, pg_get_triggerdef(t.oid), tgenabled from pg_trigger as t
@@ -115,7 +115,7 @@ describe('definitions are the same', () => {
                 where relnamespace in ('public'::regnamespace, 'auth'::regnamespace) and not tgisinternal order by 1, 2`,
     functions: `select oid::regprocedure::text, prosrc, prosecdef, proconfig from pg_proc
                  where pronamespace = 'public'::regnamespace order by 1`,
-    views: `select c.oid::regclass::text, relkind, pg_get_viewdef(c.oid), reloptions, relispopulated from pg_class as c
+    views: `select c.oid::regclass::text, relkind, reloptions, relispopulated from pg_class as c
              where relnamespace = 'public'::regnamespace and relkind in ('v', 'm') order by 1`,
     rights: `select c.oid::regclass::text as name, case when a.grantee = 0 then 'public' else pg_get_userbyid(a.grantee)::text end as who,
                     string_agg(distinct a.privilege_type, ' ') as what
