@@ -4,7 +4,7 @@ import type { Side } from '../migrate/failure.ts';
 import type { Finding } from '../migrate/plan.ts';
 import { type CopyRow, findCopy, identityOf } from './copies.sql.ts';
 import { countLargeObjects } from './large-objects.sql.ts';
-import { type LooseEnd, listLooseEnds, listMade } from './objects.sql.ts';
+import { type LooseEnd, listEventTriggers, listForeignServers, listLooseEnds, listMade } from './objects.sql.ts';
 import { type AuthTrigger, listAuthTriggers } from './rights.sql.ts';
 import { readTarget, type TargetFacts } from './roles.sql.ts';
 import { type PortalScope, portalScope } from './scope.ts';
@@ -55,6 +55,10 @@ export async function prepareCopy(
   const triggers = await listAuthTriggers(source);
   const authTriggers = triggers.filter(({ calls }) => scope.schemas.includes(calls));
   const large_objects = await countLargeObjects(source);
+
+  const eventTriggers = await listEventTriggers(source, scope.schemas);
+  const servers = await listForeignServers(source, scope.schemas);
+  const serversHere = new Set((await listForeignServers(target, scope.schemas)).map(({ name }) => name));
 
   const last = await findCopy(target);
   const made = await listMade(target, scope.schemas);
@@ -130,6 +134,21 @@ export async function prepareCopy(
   for (const { name, table, calls } of triggers) {
     if (!scope.schemas.includes(calls))
       warning(`Trigger ${name} on ${table} is left out: it calls schema ${calls}, which stays behind.`);
+  }
+  for (const name of eventTriggers) {
+    warning(
+      `Event trigger ${name} is left out, which only a superuser may make: make it by hand once the copy is complete.`,
+    );
+  }
+  for (const { name, tables: far } of servers.filter((server) => !serversHere.has(server.name))) {
+    const [first] = far;
+    if (first === undefined) {
+      note(`Foreign server ${name} stays behind, and with it the passwords that it signs in with.`);
+    } else {
+      stop(
+        `Foreign table ${first} is on server ${name}, which the target does not have: make the server there, or drop the table.`,
+      );
+    }
   }
   if (copy)
     note(`The copy that began ${copy.started_at} goes on: tables that have not changed since are not copied again.`);

@@ -153,3 +153,39 @@ export async function listPublications(client: pg.ClientBase): Promise<Publicati
 export async function dropPublications(client: pg.ClientBase, names: readonly string[]): Promise<void> {
   for (const name of names) await client.query(`drop publication if exists ${escapeIdentifier(name)}`);
 }
+
+/** Event triggers that call functions of these schemas. */
+export async function listEventTriggers(client: pg.ClientBase, schemas: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select e.evtname::text as name
+       from pg_event_trigger as e
+       join pg_proc as p on p.oid = e.evtfoid
+       join pg_namespace as n on n.oid = p.pronamespace
+      where n.nspname = any ($1)
+      order by 1`,
+    [schemas],
+  );
+  return rows.map(({ name }) => name);
+}
+
+export interface ForeignServer {
+  name: string;
+  /** Foreign tables of these schemas that are on it. */
+  tables: string[];
+}
+
+export async function listForeignServers(client: pg.ClientBase, schemas: readonly string[]): Promise<ForeignServer[]> {
+  const { rows } = await client.query<ForeignServer>(
+    `select s.srvname::text as name,
+            array(select format('%I.%I', n.nspname, c.relname)
+                    from pg_foreign_table as f
+                    join pg_class as c on c.oid = f.ftrelid
+                    join pg_namespace as n on n.oid = c.relnamespace
+                   where f.ftserver = s.oid and n.nspname = any ($1)
+                   order by 1) as tables
+       from pg_foreign_server as s
+      order by 1`,
+    [schemas],
+  );
+  return rows;
+}

@@ -142,6 +142,28 @@ test('a full disk at the target stops the copy; with room there the next run goe
   expect(await portalRows(target.url)).toEqual(await portalRows(source.adminUrl));
 });
 
+test('event triggers and foreign servers of the portal are named, and a table that is on one stops the copy', async () => {
+  await ask(
+    source.adminUrl,
+    `create function public.watch() returns event_trigger language plpgsql as 'begin end';
+     create event trigger watch on ddl_command_end execute function public.watch();
+     create foreign data wrapper nowhere; create server remote foreign data wrapper nowhere`,
+  );
+  const looked = await gatehouse(['--from', source.url]);
+  expect(looked.stdout).toMatch(/^warning: Event trigger watch is left out/m);
+  expect(looked.stdout).toMatch(/^note: Foreign server remote stays behind/m);
+
+  await ask(source.adminUrl, 'create foreign table public.far (id int) server remote');
+  expect(await gatehouse(['--from', source.url, '--apply'])).toMatchObject({
+    code: 4,
+    stderr: expect.stringMatching(/^Foreign table public\.far is on server remote, which the target does not have:/),
+  });
+  await ask(
+    source.adminUrl,
+    'drop server remote cascade; drop foreign data wrapper nowhere; drop event trigger watch; drop function public.watch',
+  );
+});
+
 test('rows that break a foreign key are named by it; once they are mended the next run completes', async () => {
   await ask(
     source.adminUrl,
