@@ -33,12 +33,20 @@ export function explainVerify(error: unknown, side: Side): unknown {
   return explain(error, side);
 }
 
-export function unreadable({ tables }: Unreadable, { name, role }: Side): MigrationFailure {
-  const named = tables.slice(0, NAMED_TABLES).join(', ');
+/** Tables whose rows a role does not see, and what to do about it. */
+export function unreadable({ tables, reason }: Unreadable, { name, role }: Side): MigrationFailure {
   const more = tables.length > NAMED_TABLES ? ` and ${tables.length - NAMED_TABLES} more` : '';
+  const which = `${tables.slice(0, NAMED_TABLES).join(', ')}${more}`;
+  if (reason === 'row level security') {
+    const todo = `Use a superuser, or as one: alter role ${pg.escapeIdentifier(role)} bypassrls.`;
+    return new MigrationFailure(
+      name,
+      `Row level security hides rows of ${which} from role ${role} at the ${name}. ${todo}`,
+    );
+  }
   const whom =
     name === 'source' ? 'the role `postgres` of the project' : 'the owner of the tables, or grant it pg_read_all_data';
-  return new MigrationFailure(name, `Role ${role} may not read ${named}${more} at the ${name}. Use ${whom}.`);
+  return new MigrationFailure(name, `Role ${role} may not read ${which} at the ${name}. Use ${whom}.`);
 }
 
 function refused(side: Side, what: string, todo: string): MigrationFailure {

@@ -72,7 +72,7 @@ export function ledgerOf(target: pg.ClientConfig, run: Run): LedgerOfVerificatio
   };
 }
 
-function found({ catalogue, tables, users, sequences, large_objects, not_checked }: Verification) {
+function found({ catalogue, substitutes, tables, users, sequences, large_objects, not_checked }: Verification) {
   const briefly = <T extends { differing: unknown[]; more?: boolean }>(of: T) =>
     of.differing.length > NAMED_ON_RECORD
       ? { ...of, differing: of.differing.slice(0, NAMED_ON_RECORD), more: true }
@@ -80,6 +80,7 @@ function found({ catalogue, tables, users, sequences, large_objects, not_checked
   return {
     // The two values of a difference can be whole functions: what is in the sentence is enough.
     catalogue: { ...catalogue, drift: catalogue.drift.map(({ source: _, target: __, ...drift }) => drift) },
+    substitutes,
     tables: tables.map(briefly),
     proofs: users.map(briefly),
     sequences,

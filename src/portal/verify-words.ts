@@ -25,7 +25,7 @@ export function describeTable({ table, shape, differing, more, source, target }:
 
 /** The verdict, part by part, and what no verdict was reached on. */
 export function describeVerification(verification: Verification): string {
-  const { catalogue, tables, users, sequences, large_objects, not_checked, rows, seconds } = verification;
+  const { catalogue, substitutes, tables, users, sequences, large_objects, not_checked, rows, seconds } = verification;
   const columns = tables.reduce((sum, table) => sum + table.columns, 0);
   const wrongSequences = sequences.flatMap(({ sequence, differences }) =>
     differences.map((difference) => `sequence ${sequence}: ${difference}`),
@@ -38,6 +38,7 @@ export function describeVerification(verification: Verification): string {
       counted(catalogue.objects, 'object'),
       catalogue.drift.map(({ sentence }) => sentence),
     ),
+    ...(substitutes.length === 0 ? [] : [`owners: ${owners(substitutes)}`]),
     `rows: ${number(tables.reduce((sum, { source }) => sum + source.rows, 0))} in ${counted(tables.length, 'table')} with ${number(columns)} columns, ${
       unequalTables === 0 ? 'equal' : `${counted(unequalTables, 'table')} not equal`
     }`,
@@ -60,6 +61,14 @@ export function describeVerification(verification: Verification): string {
     '',
     `${verification.equal ? 'equal' : 'not equal'}: ${number(rows)} rows compared in ${seconds.toFixed(1)} s; ${record(verification)}`,
   ].join('\n');
+}
+
+/** `operator in place of postgres, supabase_admin` */
+function owners(substitutes: Verification['substitutes']): string {
+  const byTarget = Map.groupBy(substitutes, ({ target }) => target);
+  return [...byTarget]
+    .map(([target, of]) => `${target} in place of ${of.map(({ source }) => source).join(', ')}`)
+    .join('; ');
 }
 
 function part(what: string, count: string, differences: readonly string[]): string {

@@ -8,25 +8,26 @@ export async function beginReading(client: pg.ClientBase): Promise<void> {
   await pinSettings(client);
 }
 
-/** Who reads the target, and whether gatehouse keeps users there. */
-export async function readVerifier(client: pg.ClientBase): Promise<{ role: string; keeps_users: boolean }> {
-  const { rows } = await client.query<{ role: string; keeps_users: boolean }>(
-    "select current_user::text as role, to_regclass('gatehouse.migrated_rows') is not null as keeps_users",
+/** Whether gatehouse keeps users there. */
+export async function keepsUsers(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ keeps: boolean }>(
+    "select to_regclass('gatehouse.migrated_rows') is not null as keeps",
   );
-  return rows[0] as { role: string; keeps_users: boolean };
+  return rows[0]?.keeps ?? false;
 }
 
-/** Roles that own something in these schemas, or one of them. */
+/** Roles that own something in these schemas, or one of them, whoever owns most first. */
 export async function listOwners(client: pg.ClientBase, schemas: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ owner: string }>(
     `select pg_get_userbyid(o.owner)::text as owner
        from (select nspowner as owner, nspname from pg_namespace
-             union
+             union all
              select c.relowner, n.nspname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-             union
+             union all
              select p.proowner, n.nspname from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace) as o
       where o.nspname = any ($1)
-      group by 1`,
+      group by 1
+      order by count(*) desc, 1`,
     [schemas],
   );
   return rows.map(({ owner }) => owner);

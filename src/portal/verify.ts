@@ -25,7 +25,7 @@ import { compareLargeObjects, type LargeObjectsComparison } from '../rows/large-
 import { compareSequences, type SequenceComparison } from '../rows/sequences.ts';
 import { listLooseEnds } from './objects.sql.ts';
 import { type PortalScope, portalScope } from './scope.ts';
-import { beginReading, listAuthTables, listOwners, readVerifier } from './verify.sql.ts';
+import { beginReading, keepsUsers, listAuthTables, listOwners } from './verify.sql.ts';
 import { explainVerify, unreadable } from './verify-failure.ts';
 import { ledgerOf } from './verify-record.ts';
 
@@ -42,6 +42,8 @@ export interface Verification {
   /** Compared one by one: the portal's rows, and users' and sessions'. */
   rows: number;
   catalogue: { objects: number; drift: Drift[] };
+  /** Who owns and may at the target what this role did at the source, where that is another. */
+  substitutes: { source: string; target: string }[];
   tables: TableComparison[];
   /** Tables of schema auth by the rules of `migrate users`; empty where gatehouse does not keep users at the target. */
   users: TableProof[];
@@ -103,11 +105,10 @@ export async function verifyPortal(
     onEvent({ event: 'started', run_id, ...side, snapshot });
 
     const scope = await portalScope(sides.source, sides.target);
-    const { role, keeps_users } = await readVerifier(sides.target);
-    const owners = new Set(await listOwners(sides.target, scope.schemas));
-    const roles = substitutes(scope, owners, role);
-    onEvent({ event: 'comparing', what: 'definitions' });
+    const keeps_users = await keepsUsers(sides.target);
+    const roles = substitutes(scope, await listOwners(sides.target, scope.schemas), side.target.role);
     const looseEnds = await leftOut(sides.source, scope);
+    onEvent({ event: 'comparing', what: 'definitions' });
     const catalogue = await compareDefinitions(sides, scope, roles, looseEnds);
     for (const drift of catalogue.drift) onEvent({ event: 'drift', drift });
 
@@ -146,6 +147,7 @@ export async function verifyPortal(
       seconds: (performance.now() - began) / 1000,
       rows,
       catalogue,
+      substitutes: [...roles].flatMap(([source, target]) => (source === target ? [] : [{ source, target }])),
       tables,
       users,
       sequences,
@@ -197,11 +199,13 @@ async function refuseOneDatabase({ source, target }: Sides, { address }: Side): 
 
 /**
  * Who takes the place of the project's administrators at the target: they themselves where a role of their name owns something
- * of the portal there, else whoever is connected, as it is when the portal was copied.
+ * of the portal there, else whoever owns most of it. So one object that somebody else owns is found, whoever verifies.
  */
-function substitutes({ roles }: PortalScope, owners: ReadonlySet<string>, connected: string): Map<string, string> {
-  const administrators = roles.filter(({ becomes }) => becomes === 'owner');
-  return new Map(administrators.map(({ name }) => [name, owners.has(name) ? name : connected]));
+function substitutes({ roles }: PortalScope, owners: readonly string[], connected: string): Map<string, string> {
+  const kept = new Set(roles.filter(({ becomes }) => becomes === 'itself').map(({ name }) => name));
+  const owner = owners.find((name) => !kept.has(name) && !name.startsWith('pg_')) ?? connected;
+  const administrators = roles.filter(({ becomes }) => becomes === 'owner').map(({ name }) => name);
+  return new Map(administrators.map((name) => [name, owners.includes(name) ? name : owner]));
 }
 
 async function compareDefinitions(

@@ -36,15 +36,17 @@ export type RowsEvent =
 const RANGE_BYTES = 256 * 1024 * 1024;
 const PAGE_BYTES = 8192;
 
-/** A role that may not read a table cannot say that it is equal. */
+/** A role that does not see all rows of a table cannot say that it is equal. */
 export class Unreadable extends Error {
   override readonly name = 'Unreadable';
   readonly side: keyof Sides;
+  readonly reason: 'rights' | 'row level security';
   readonly tables: string[];
 
-  constructor(side: keyof Sides, tables: string[]) {
-    super(`tables that the role may not read: ${tables.join(', ')}`);
+  constructor(side: keyof Sides, reason: Unreadable['reason'], tables: string[]) {
+    super(`tables that ${reason} keep from the role at the ${side}: ${tables.join(', ')}`);
     this.side = side;
+    this.reason = reason;
     this.tables = tables;
   }
 }
@@ -78,8 +80,11 @@ async function prepare(sides: Sides, side: keyof Sides, schemas: readonly string
   const client = sides[side];
   await pinForms(client);
   const tables = await listTables(client, schemas);
-  const hidden = tables.filter(({ readable }) => !readable).map(({ label }) => label);
-  if (hidden.length > 0) throw new Unreadable(side, hidden);
+  const labels = (of: TableFacts[]) => of.map(({ label }) => label);
+  const forbidden = labels(tables.filter(({ readable }) => !readable));
+  if (forbidden.length > 0) throw new Unreadable(side, 'rights', forbidden);
+  const veiled = labels(tables.filter((table) => table.veiled));
+  if (veiled.length > 0) throw new Unreadable(side, 'row level security', veiled);
   await lockTables(client, tables);
   return tables;
 }

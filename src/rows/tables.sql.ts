@@ -29,6 +29,8 @@ export interface TableFacts {
   /** Whether it can be read in ranges of pages. */
   heap: boolean;
   readable: boolean;
+  /** Row level security would keep rows from this role. */
+  veiled: boolean;
 }
 
 /** Something whose rows are not compared. */
@@ -78,7 +80,8 @@ export async function listTables(client: pg.ClientBase, schemas: readonly string
             coalesce(pg_relation_size(c.oid), 0) as bytes,
             c.reltoastrelid <> 0 and pg_relation_size(c.reltoastrelid) > 0 as large_values,
             am.amname = 'heap' as heap,
-            has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable
+            has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable,
+            row_security_active(c.oid) as veiled
        from pg_class as c
        join pg_namespace as n on n.oid = c.relnamespace
        join pg_am as am on am.oid = c.relam

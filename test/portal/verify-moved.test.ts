@@ -9,18 +9,19 @@ import { verifyLedger } from '../../src/migrate/ledger.ts';
 import { copyPortal } from '../../src/portal/copy.ts';
 import { type Verification, verifyPortal } from '../../src/portal/verify.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
-import { adminUrl, emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
+import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { startCommand } from '../harness/program.ts';
-import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
+import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
 import { portalRows } from './portal-rows.ts';
+import { createPortalSource } from './portal-source.ts';
 
 let source: SupabaseSource;
 let target: TestDatabase;
 const sides = () => [{ connectionString: source.url }, { connectionString: target.url }] as const;
 
 beforeAll(async () => {
-  source = await createSupabaseSource(adminUrl(), { users: 100, portal: 'without large values' });
+  source = await createPortalSource({ users: 100, portal: 'without large values' });
   await query(
     source.adminUrl,
     `create function supabase_functions.notify() returns trigger language plpgsql as 'begin return new; end';
@@ -59,6 +60,28 @@ test('it is equal, users and sessions by their own rules; what needs a part of S
       "Supabase's own publications",
     ]),
   );
+});
+
+test('it is equal whoever verifies it; what one object of many belongs to is named', async () => {
+  await query(
+    target.url,
+    `create role verifying_admin superuser login password 'admin';
+     alter table public.activity_log owner to verifying_admin`,
+  );
+  try {
+    const admin = new URL(target.url);
+    [admin.username, admin.password] = ['verifying_admin', 'admin'];
+    const verification = await verifyPortal({ connectionString: source.url }, { connectionString: admin.href });
+    expect(differing(verification)).toEqual([
+      'Table public.activity_log: owner is gatehouse_superuser at the source and verifying_admin at the target.',
+    ]);
+    expect(verification.substitutes).toContainEqual({ source: 'postgres', target: 'gatehouse_superuser' });
+  } finally {
+    await query(
+      target.url,
+      `alter table public.activity_log owner to gatehouse_superuser; drop owned by verifying_admin; drop role verifying_admin`,
+    );
+  }
 });
 
 test('each run is in the ledger, with what was found and without any value', async () => {
@@ -192,22 +215,14 @@ describe('when something happens meanwhile', () => {
   });
 });
 
-describe('on the newest and on the oldest PostgreSQL', () => {
+describe('on the newest PostgreSQL', () => {
   let other: EmbeddedPostgres;
   let directory: string;
   let moved: string;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'gatehouse-verify-'));
     await chmod(directory, 0o711);
-    const [{ major = '' } = {}] = await query<{ major: string }>(
-      adminUrl(),
-      "select split_part(current_setting('server_version'), '.', 1) as major",
-    );
-    other = await startEmbeddedPostgres({
-      directory,
-      settings: { fsync: 'off' },
-      ...(major === '18' ? {} : { version: 18 }),
-    });
+    other = await startEmbeddedPostgres({ directory, settings: { fsync: 'off' }, version: 18 });
     await query(other.url, 'create database portal');
     const url = new URL(other.url);
     url.pathname = '/portal';

@@ -256,7 +256,7 @@ test('what holds rows and is no table of the portal is listed as not compared', 
   expect(not_checked).toEqual([]);
 });
 
-test('a role that may not read a table is told which, before anything is compared', async () => {
+test('a role that does not see all rows of a table is told which, before anything is compared', async () => {
   await query(source.url, 'create role rows_reader');
   try {
     await expect(
@@ -264,7 +264,15 @@ test('a role that may not read a table is told which, before anything is compare
     ).rejects.toMatchObject({
       name: 'Unreadable',
       side: 'target',
+      reason: 'rights',
       tables: expect.arrayContaining(['public.big', 'public."Mixed Case"']),
+    });
+    const policy = 'alter table kinds enable row level security; create policy one on kinds using (id = 1)';
+    const reader = 'grant pg_read_all_data to rows_reader; set local role rows_reader';
+    await expect(compare(pools(), `${policy}; ${reader}`)).rejects.toMatchObject({
+      side: 'target',
+      reason: 'row level security',
+      tables: ['public.kinds'],
     });
   } finally {
     await query(source.url, 'drop role rows_reader');
