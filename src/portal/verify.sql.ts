@@ -52,3 +52,9 @@ export async function hasLedger(client: pg.ClientBase): Promise<boolean> {
   );
   return rows[0]?.there ?? false;
 }
+
+/** In which its texts are stored. */
+export async function readEncoding(client: pg.ClientBase): Promise<string> {
+  const { rows } = await client.query<{ encoding: string }>("select current_setting('server_encoding') as encoding");
+  return rows[0]?.encoding ?? '';
+}

@@ -25,7 +25,7 @@ import { compareLargeObjects, type LargeObjectsComparison } from '../rows/large-
 import { compareSequences, type SequenceComparison } from '../rows/sequences.ts';
 import { listLooseEnds } from './objects.sql.ts';
 import { type PortalScope, portalScope } from './scope.ts';
-import { beginReading, keepsUsers, listAuthTables, listOwners } from './verify.sql.ts';
+import { beginReading, keepsUsers, listAuthTables, listOwners, readEncoding } from './verify.sql.ts';
 import { explainVerify, unreadable } from './verify-failure.ts';
 import { ledgerOf } from './verify-record.ts';
 
@@ -100,7 +100,7 @@ export async function verifyPortal(
     const sides = { source: await connect(source, side.source), target: await connect(target, side.target) };
     const snapshot = await (given === undefined ? exportSnapshot(sides.source) : readAt(sides.source, given));
     await beginReading(sides.target);
-    await refuseOneDatabase(sides, side.target);
+    await refuseUncomparable(sides, side.target);
     await explaining(side.target, () => ledger.begin(snapshot));
     onEvent({ event: 'started', run_id, ...side, snapshot });
 
@@ -191,10 +191,18 @@ async function reading<T>(side: Sides<Side>, work: () => Promise<T>): Promise<T>
   }
 }
 
-async function refuseOneDatabase({ source, target }: Sides, { address }: Side): Promise<void> {
+async function refuseUncomparable({ source, target }: Sides, { address }: Side): Promise<void> {
   const [there, here] = [await readServerFacts(source), await readServerFacts(target)];
-  if (there.identity !== here.identity) return;
-  throw new MigrationFailure('usage', `Source and target are the same database (${address}).`);
+  if (there.identity === here.identity) {
+    throw new MigrationFailure('usage', `Source and target are the same database (${address}).`);
+  }
+  const [ofSource, ofTarget] = [await readEncoding(source), await readEncoding(target)];
+  if (ofSource !== ofTarget) {
+    throw new MigrationFailure(
+      'target',
+      `The source is in ${ofSource} and the target in ${ofTarget}: rows are compared between databases of one encoding.`,
+    );
+  }
 }
 
 /**

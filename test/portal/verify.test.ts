@@ -308,6 +308,23 @@ describe('at the terminal', () => {
     }
   });
 
+  test('a target in another encoding is refused in one sentence', async () => {
+    const name = `latin_${randomBytes(3).toString('hex')}`;
+    await query(adminUrl(), `create database ${name} encoding 'LATIN1' locale 'C' template template0`);
+    const to = at(target, (parts) => {
+      parts.pathname = `/${name}`;
+    });
+    try {
+      const { code, stderr } = await verify(['--from', source.url, '--to', to]);
+      expect([code, stderr]).toEqual([
+        4,
+        expect.stringMatching(/^The source is in UTF8 and the target in LATIN1: .*\n$/),
+      ]);
+    } finally {
+      await dropCopy(to);
+    }
+  });
+
   test.each<[what: string, args: () => string[], code: number, sentence: RegExp]>([
     ['no --from', () => [], 2, /^Say where the portal is: --from/],
     ['an option that does not exist', () => ['--from', source.url, '--apply'], 2, /--apply/],
