@@ -3,7 +3,7 @@
  * its table of contents. No SQL is rewritten: owners and rights, which name roles, come by themselves (rights.sql.ts).
  */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
@@ -48,7 +48,8 @@ export async function dumpDefinitions(
   source: pg.ClientConfig,
   { tools, env, application_name, snapshot, leave, signal }: DumpOptions,
 ): Promise<Archive> {
-  const directory = await mkdtemp(join(tmpdir(), 'gatehouse-copy-'));
+  await removeLeft();
+  const directory = await mkdtemp(join(tmpdir(), `gatehouse-copy-${process.pid}-`));
   const dispose = () => rm(directory, { recursive: true, force: true });
   try {
     const file = join(directory, 'definitions');
@@ -96,6 +97,24 @@ export async function dumpDefinitions(
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/** Removes what copies have left that were killed: the definitions may say more than others on this machine should read. */
+async function removeLeft(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = Number(/^gatehouse-copy-(\d+)-/.exec(name)?.[1]);
+    if (!pid || isAlive(pid)) continue;
+    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's, and so not ours to clear away.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,4 +1,6 @@
 /** Whatever breaks off a copy, it does not pass for complete, and the next run ends as if nothing had happened. */
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CopyEvent, type CopyReport, copyPortal } from '../../src/portal/copy.ts';
 import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
@@ -79,6 +81,7 @@ describe('killed with -9', () => {
   test.each(seeds)(
     'at two random points (%i), one run after the other: never complete, and equal in the end',
     async (seed) => {
+      const killed: number[] = [];
       const lines = chances(seed * 7919, 110);
       for (let kill = 0; kill < 2; kill += 1) {
         const program = startCommand([
@@ -94,6 +97,7 @@ describe('killed with -9', () => {
         const after = lines.next().value ?? 1;
         await program.says(new RegExp(`^(?:.*\n){${after}}`)).catch(() => {});
         program.kill('SIGKILL');
+        killed.push(program.pid);
         const { code } = await program.ended;
         if (code === 0) {
           await expectEqual();
@@ -105,6 +109,9 @@ describe('killed with -9', () => {
       expect(report).toMatchObject({ applied: true });
       expect(await isComplete()).toBe(true);
       await expectEqual();
+      expect((await readdir(tmpdir())).filter((name) => killed.some((pid) => name.includes(`copy-${pid}-`)))).toEqual(
+        [],
+      );
     },
     // Six starts of a program, on whatever machine.
     180_000,
