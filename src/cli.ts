@@ -8,7 +8,6 @@ import { type Config, ConfigMistakes, readConfig, type Secrets, type Settings } 
 import { createPool } from './db/pool.ts';
 import { prepareDatabase } from './db/prepare-database.ts';
 import { homeExists, openHomeDatabase } from './home/home.ts';
-import { failureOf } from './service/start-failure.ts';
 import { version } from './version.ts';
 
 /** What a command gets beside the io of all: the environment, for those that are about it, with what it sets. */
@@ -175,6 +174,8 @@ async function asCommandFailure<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    // Knows every room that can fail to start, and so loads them all.
+    const { failureOf } = await import('./service/start-failure.ts');
     const failure = failureOf(error);
     throw failure ? new CommandFailure('database', failure.message) : error;
   }
