@@ -79,6 +79,15 @@ export async function openPortal(): Promise<Portal> {
   };
 }
 
+/** The audit log refuses events of this name, once the transaction they are in commits. Resolves to how to end that. */
+export async function refuseAtCommit({ pool }: TestDatabase, action: string): Promise<() => Promise<unknown>> {
+  await pool.query(`
+    create function public.refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$;
+    create constraint trigger refused after insert on audit.events deferrable initially deferred
+      for each row when (new.action = '${action}') execute function public.refuse()`);
+  return () => pool.query('drop function public.refuse cascade');
+}
+
 const PORTAL = `
   create schema "Client Files";
   create extension citext;
