@@ -90,6 +90,11 @@ test('no room uses what stands above the rooms, but for its types and the catalo
   expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
 });
 
+test('drizzle is loaded in one place', () => {
+  const importing = files.filter((file) => readFileSync(join(src, file), 'utf8').includes("from 'drizzle-orm"));
+  expect(importing).toEqual(['db/drizzle.ts']);
+});
+
 test('no file is reached from itself', () => {
   const edges = Map.groupBy(
     imports.filter(({ typeOnly }) => !typeOnly),

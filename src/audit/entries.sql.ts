@@ -1,5 +1,5 @@
 /** auth.audit_log_entries, GoTrue's own log, as GET /admin/audit asks it. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 
 /** What an entry is looked for by; its text is a part of the value, whatever its case. */

@@ -1,7 +1,7 @@
 /** audit.events, as auditors ask it. */
-import { and, asc, desc, eq, gte, inArray, lt, lte, or, type SQL, sql } from 'drizzle-orm';
 import { events } from '../db/audit.schema.ts';
 import type { Database, Tx } from '../db/database.ts';
+import { and, asc, desc, eq, gte, inArray, lt, lte, or, type SQL, sql } from '../db/drizzle.ts';
 import type { Action, AuditEvent } from './events.ts';
 
 /** What all events of an answer have in common. Times are RFC 3339. */

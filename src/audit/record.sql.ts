@@ -2,7 +2,7 @@
  * audit.events and, where GoTrue records the action too, its own auth.audit_log_entries: one event per statement, or per
  * row of a statement that is a whole change.
  */
-import { type SQL, sql } from 'drizzle-orm';
+import { type SQL, sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { Occasion } from '../http/caller.ts';
 import { nextEventId } from './event-id.ts';

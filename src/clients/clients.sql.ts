@@ -1,5 +1,5 @@
 /** gatehouse.clients: backend services that may ask about tokens. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 
 export interface Client {

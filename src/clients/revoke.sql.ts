@@ -1,5 +1,5 @@
 /** What one revocation asks of the database and changes in it: one statement. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import { askingClient, type FoundClient } from './clients.sql.ts';
 

@@ -1,7 +1,6 @@
 /** Schema audit as drizzle sees it: the record of what happened. Partitions and triggers are in drizzle/0001_gatehouse.sql. */
-import { sql } from 'drizzle-orm';
-import { inet, jsonb, pgSchema, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import { timestamptz, xid8 } from './column-types.ts';
+import { inet, jsonb, pgSchema, primaryKey, sql, text, uuid } from './drizzle.ts';
 
 export const audit = pgSchema('audit');
 

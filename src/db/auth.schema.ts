@@ -2,7 +2,7 @@
  * Schema auth as drizzle sees it: Supabase's tables, each key the column's own name, in physical order. Keys, indexes and
  * checks are in drizzle/0000_supabase_auth.sql; a test holds the two and the database to each other.
  */
-import { sql } from 'drizzle-orm';
+import { bytea, timestamptz } from './column-types.ts';
 import {
   bigint,
   boolean,
@@ -11,12 +11,12 @@ import {
   jsonb,
   pgSchema,
   smallint,
+  sql,
   text,
   timestamp,
   uuid,
   varchar,
-} from 'drizzle-orm/pg-core';
-import { bytea, timestamptz } from './column-types.ts';
+} from './drizzle.ts';
 
 export const auth = pgSchema('auth');
 

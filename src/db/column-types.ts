@@ -1,5 +1,5 @@
 /** Column types that drizzle lacks or spells at length. */
-import { customType, timestamp } from 'drizzle-orm/pg-core';
+import { customType, timestamp } from './drizzle.ts';
 
 /** As text: a `Date` would cut the microseconds. */
 export const timestamptz = () => timestamp({ withTimezone: true, mode: 'string' });

@@ -1,7 +1,7 @@
 /** What the rooms see of PostgreSQL: a database to ask, a transaction to change it in. */
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { Pool, PoolClient } from 'pg';
 import { AuthError } from '../errors.ts';
+import { drizzle, type NodePgDatabase } from './drizzle.ts';
 
 /** Questions go here. Each runs on a connection of its own. */
 export type Database = NodePgDatabase & { $client: Pool };

@@ -1,7 +1,6 @@
 /** Schema gatehouse as drizzle sees it: what is ours. Keys, indexes and checks are in drizzle/0001_gatehouse.sql. */
-import { sql } from 'drizzle-orm';
-import { bigint, integer, jsonb, pgSchema, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import { bytea, timestamptz } from './column-types.ts';
+import { bigint, integer, jsonb, pgSchema, primaryKey, sql, text, uuid } from './drizzle.ts';
 
 export const gatehouse = pgSchema('gatehouse');
 

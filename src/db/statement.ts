@@ -1,8 +1,7 @@
 /** Named prepared statements: written once as drizzle's `sql`, parsed and planned once per connection. */
-import { type SQL, sql } from 'drizzle-orm';
-import { PgDialect } from 'drizzle-orm/pg-core';
 import type { QueryResultRow } from 'pg';
 import type { Database, Tx } from './database.ts';
+import { PgDialect, type SQL, sql } from './drizzle.ts';
 
 const dialect = new PgDialect();
 

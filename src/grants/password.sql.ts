@@ -1,6 +1,6 @@
 /** A sign-in by password in two questions: whom the address names, and the sign-in itself. */
-import { sql } from 'drizzle-orm';
 import { recorded } from '../audit/record.sql.ts';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import { forgottenAttempt, lockedAttempt } from '../lockout/attempts.sql.ts';
 import { type SessionRow, sessionOf, startedSession } from '../sessions/sessions.sql.ts';

@@ -1,5 +1,5 @@
 /** Whether anybody was ever given the right to manage users. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { statement } from '../db/statement.ts';
 
 /** The audit log remembers a grant that was taken away, or whose user is gone: who did that wants no new administrator. */

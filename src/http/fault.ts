@@ -2,8 +2,8 @@
  * What may be said about a fault. Messages of PostgreSQL and of decoders quote the values they choke on (addresses,
  * hashes, tokens), and so do drizzle's; of those the log gets everything but the words.
  */
-import { DrizzleQueryError } from 'drizzle-orm';
 import pg from 'pg';
+import { DrizzleQueryError } from '../db/drizzle.ts';
 
 const CAUSES_MAX = 4;
 

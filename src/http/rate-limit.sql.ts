@@ -1,5 +1,5 @@
 /** gatehouse.rate_limits: what callers have spent of their allowance, shared by all instances. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 
 /** Milliseconds since the epoch: these times are only ever added to and compared. */

@@ -1,5 +1,5 @@
 /** gatehouse.attempts: one row per account that somebody failed to get into. */
-import { type SQL, sql } from 'drizzle-orm';
+import { type SQL, sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 
 const LONGEST_LOCK_SECONDS = sql.raw('86400');

@@ -3,7 +3,7 @@
  * takes it moves that on by a lease, so that it is due again should its sender be gone. `infinity` is a mail that was given
  * up. What a mail said is forgotten once it has left or is given up: it held a secret.
  */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 
 export interface OutboxMail {

@@ -1,5 +1,5 @@
 /** auth.mfa_factors and auth.webauthn_credentials, with what hangs on them. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 
 /** Sets what is given of a factor of the user. No row where the user has none of this id. */

@@ -2,7 +2,7 @@
  * auth.one_time_tokens and the columns of auth.users that hold the same values (contract §7.1). Every statement changes both,
  * because GoTrue looks in both, and is run on a user who is locked.
  */
-import { type SQL, sql } from 'drizzle-orm';
+import { type SQL, sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 
 /** What a token proves, in GoTrue's names. */

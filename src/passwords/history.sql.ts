@@ -1,6 +1,5 @@
 /** gatehouse.password_history: hashes of passwords that users had before. */
-
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 
 /** The last so many, the latest first. */

@@ -1,5 +1,5 @@
 /** gatehouse.role_grants, with the people whom they are given to. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { Role } from './roles.ts';
 

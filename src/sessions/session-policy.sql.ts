@@ -1,6 +1,6 @@
 /** When a session may not be refreshed: written once, as SQL, so that times are compared where they are stored. */
-import { type SQL, sql } from 'drizzle-orm';
 import type { Settings } from '../config.ts';
+import { type SQL, sql } from '../db/drizzle.ts';
 import { arg } from '../db/statement.ts';
 
 /** Why a session may not go on. */

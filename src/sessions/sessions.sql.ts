@@ -1,7 +1,7 @@
 /** auth.sessions with the rows that live and die with it: auth.mfa_amr_claims, auth.refresh_tokens. */
-import { type SQL, sql } from 'drizzle-orm';
 import { recorded } from '../audit/record.sql.ts';
 import type { Database, Tx } from '../db/database.ts';
+import { type SQL, sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { UserRow } from '../users/user.ts';
 import { userColumns } from '../users/user-columns.sql.ts';

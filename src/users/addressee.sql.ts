@@ -1,5 +1,5 @@
 /** Whom a mail is for: named by the address alone, and nobody has shown to be that person. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { UserRow } from './user.ts';
 import { userColumns } from './user-columns.sql.ts';

@@ -1,5 +1,5 @@
 /** auth.flow_state, as far as it belongs to the links of our mails. */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { FlowMethod } from './pkce.ts';
 

@@ -1,5 +1,5 @@
 /** auth.identities, one by one: an identity is removed, and what it stood for goes from the user (contract §2.3). */
-import { sql } from 'drizzle-orm';
+import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import { withProviders } from './users.sql.ts';
 

@@ -1,5 +1,5 @@
 /** What every query that answers with a user selects: `UserRow`, in one place. */
-import { type SQL, sql } from 'drizzle-orm';
+import { type SQL, sql } from '../db/drizzle.ts';
 
 /** The instance id that GoTrue writes and filters on everywhere (contract §6.1). */
 export const INSTANCE_ID = sql.raw(`'00000000-0000-0000-0000-000000000000'`);

@@ -4,8 +4,8 @@
  * Locks are taken in one order: the user's row first, what belongs to the user after it. `for no key update`, because
  * nobody changes the key and rows that refer to it (sessions, tokens) need not wait.
  */
-import { type SQL, sql } from 'drizzle-orm';
 import type { Tx } from '../db/database.ts';
+import { type SQL, sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { Metadata } from '../http/body.ts';
 import { amrOf } from '../sessions/session-policy.sql.ts';

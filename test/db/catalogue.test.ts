@@ -2,7 +2,7 @@
  * Four descriptions of schema auth are one: Supabase's catalogue (drizzle/supabase-auth.json, read from a running GoTrue), the
  * numbered SQL, the database that the SQL makes, and drizzle's. Ours, gatehouse and audit, have the last three.
  */
-import { getTableName, type SQL } from 'drizzle-orm';
+import { getTableName, is, type SQL } from 'drizzle-orm';
 import { getTableConfig, isPgEnum, type PgColumn, PgDialect, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareCatalogues, describeDifference } from '../../src/db/adopt.ts';
@@ -107,7 +107,7 @@ const byName = <T extends { name: string }>(list: T[]) => Object.fromEntries(lis
 const withoutComment = ({ comment: _, ...column }: Column) => column;
 
 function tablesOf(schema: Record<string, unknown>): PgTable[] {
-  return Object.values(schema).filter((one) => one instanceof PgTable);
+  return Object.values(schema).filter((one): one is PgTable => is(one, PgTable));
 }
 
 function columnsOf(table: PgTable): Column[] {
