@@ -57,6 +57,21 @@ export function createBar(write: (text: string) => void, isTerminal: boolean, no
   };
 }
 
+/** What a command writes to: a bar, words that stay above it, and whether a line can be redrawn. */
+export function createTerminal(stdout: { write(text: string): unknown; isTTY?: boolean }) {
+  const isTerminal = stdout.isTTY ?? false;
+  const bar = createBar(
+    (text) => stdout.write(text),
+    isTerminal,
+    () => performance.now(),
+  );
+  const say = (text: string) => {
+    bar.clear();
+    stdout.write(`${text}\n`);
+  };
+  return { bar, say, isTerminal };
+}
+
 const rowsPerSecond = (rate: number) => `${Math.round(rate).toLocaleString('en-US')} rows/s`;
 
 /** @see createBar */

@@ -2,7 +2,7 @@
 import type { CommandIo } from '../command.ts';
 import { bothSides, jsonLines, parseStep, runStep, sharedOptions } from '../migrate/command-line.ts';
 import { exitCodes } from '../migrate/failure.ts';
-import { createBar } from '../migrate/progress.ts';
+import { createTerminal } from '../migrate/progress.ts';
 import { type CopyEvent, copyPortal } from './copy.ts';
 import { describeCopy, describeCopyPlan, describeTable, sizeOf } from './copy-words.ts';
 
@@ -52,16 +52,7 @@ export function run(args: string[], io: CopyIo): Promise<number> {
 const perSecond = (bytes: number) => `${sizeOf(bytes)}/s`;
 
 function textLines(stdout: CopyIo['stdout'], apply: boolean) {
-  const isTerminal = stdout.isTTY ?? false;
-  const bar = createBar(
-    (text) => stdout.write(text),
-    isTerminal,
-    () => performance.now(),
-  );
-  const say = (text: string) => {
-    bar.clear();
-    stdout.write(`${text}\n`);
-  };
+  const { bar, say, isTerminal } = createTerminal(stdout);
   return (event: CopyEvent) => {
     if (event.event === 'plan') {
       say(describeCopyPlan(event.plan));

@@ -2,7 +2,7 @@
 import type { CommandIo } from '../command.ts';
 import { bothSides, jsonLines, parseStep, runStep, sharedOptions, text } from '../migrate/command-line.ts';
 import { exitCodes } from '../migrate/failure.ts';
-import { createBar } from '../migrate/progress.ts';
+import { createTerminal } from '../migrate/progress.ts';
 import { type VerifyEvent, verifyPortal } from './verify.ts';
 import { COMMAND } from './verify-record.ts';
 import { describeTable, describeVerification } from './verify-words.ts';
@@ -45,16 +45,7 @@ export function run(args: string[], io: VerifyIo): Promise<number> {
 }
 
 function textLines(stdout: VerifyIo['stdout']) {
-  const isTerminal = stdout.isTTY ?? false;
-  const bar = createBar(
-    (text) => stdout.write(text),
-    isTerminal,
-    () => performance.now(),
-  );
-  const say = (text: string) => {
-    bar.clear();
-    stdout.write(`${text}\n`);
-  };
+  const { bar, say, isTerminal } = createTerminal(stdout);
   let of = 0;
   let bytes = 0;
   let rows = 0;
