@@ -1,6 +1,6 @@
 /**
  * drizzle, loaded as CommonJS. Of an ES module Node looks for the package it is in, and reads that package.json: drizzle's has
- * thousands of lines, and its modules are hundreds. As ES modules they took half a second of every start, and 170 MB.
+ * thousands of lines, and its modules are hundreds. As ES modules they take half a second of every start, and 170 MB.
  */
 import { createRequire } from 'node:module';
 
