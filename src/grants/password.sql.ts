@@ -4,6 +4,7 @@ import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import { forgottenAttempt, lockedAttempt } from '../lockout/attempts.sql.ts';
 import { type SessionRow, sessionOf, startedSession } from '../sessions/sessions.sql.ts';
+import { userStatement } from '../users/user-columns.sql.ts';
 
 export interface Candidate {
   id: string;
@@ -27,10 +28,11 @@ export const findCandidate = statement<
  * wrong passwords forgotten, the audit row, the user read. No row when what was true while hashing no longer is, or never
  * was: another password, a ban, an address that nobody has proven, a locked account.
  */
-export const signIn = statement<Record<string, unknown>, SessionRow>(
+export const signIn = userStatement<Record<string, unknown>, SessionRow>(
   'sign_in',
+  startedSession(sql`person`),
   sql`
-  with ${lockedAttempt},
+  ${lockedAttempt},
   person as (
     update auth.users as u
        set last_sign_in_at = ${arg('now')}::timestamptz, updated_at = ${arg('now')}::timestamptz,
@@ -50,8 +52,7 @@ export const signIn = statement<Record<string, unknown>, SessionRow>(
     session_id: sql`${arg('session_id')}::uuid`,
     details: sql`jsonb_build_object('provider', ${arg('provider')}::text)`,
     remarks: sql`jsonb_build_object('rehashed_from', ${arg('rehashed_from')}::text)`,
-  })}
-  ${startedSession(sql`person`)}`,
+  })}`,
 );
 
 export interface SignInState {

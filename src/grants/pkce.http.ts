@@ -18,5 +18,5 @@ export async function byCode(gatehouse: Gatehouse, req: Request, res: Response):
   }
   const occasion = occasionOf(req);
   const session = await pkceGrant(gatehouse, { auth_code, code_verifier }, occasion);
-  await sendSession(res, gatehouse, session, occasion.now);
+  await sendSession(res, gatehouse, { session }, occasion.now);
 }

@@ -63,14 +63,14 @@ async function byPassword(gatehouse: Gatehouse, req: Request, res: Response): Pr
   const address = email ? { email: email.toLowerCase() } : { phone: phoneDigits(phone) };
   const signIn = { ...address, password, aud: requestAudience(req, settings) };
   const { session, weak_password } = await passwordGrant(gatehouse, signIn, occasion, abortSignalOf(req));
-  await sendSession(res, gatehouse, session, occasion.now, { weak_password: weak_password ?? null });
+  await sendSession(res, gatehouse, { session }, occasion.now, { weak_password: weak_password ?? null });
 }
 
 async function byRefreshToken(gatehouse: Gatehouse, req: Request, res: Response): Promise<void> {
   const { refresh_token = '' } = await parseBody(refreshBody, req);
   const occasion = occasionOf(req);
-  const { session, reused } = await refreshSession(gatehouse, refresh_token, occasion);
-  res.setHeader('sb-auth-refresh-token-reuse', String(reused));
-  if (reused) res.setHeader('sb-auth-refresh-token-reuse-cause', 'fail-to-save');
-  await sendSession(res, gatehouse, session, occasion.now);
+  const refreshed = await refreshSession(gatehouse, refresh_token, occasion);
+  res.setHeader('sb-auth-refresh-token-reuse', String(refreshed.reused));
+  if (refreshed.reused) res.setHeader('sb-auth-refresh-token-reuse-cause', 'fail-to-save');
+  await sendSession(res, gatehouse, refreshed, occasion.now);
 }

@@ -30,12 +30,15 @@ export interface CounterToken {
  * HKDF-Expand with SHA-256, one block (RFC 5869 §2.3); the secret is uniformly random, so that nothing has to be extracted
  * from it (§3.3). As an HMAC it takes a third of the time of node:crypto's own HKDF.
  */
-export function refreshTokenKey(serverSecret: KeyObject, session_id: string): Buffer {
-  return createHmac('sha256', serverSecret).update(`gatehouse refresh token ${session_id}\x01`).digest();
+export function refreshTokenKey(serverSecret: KeyObject, session_id: string): KeyObject {
+  // A key object: of bytes node:crypto takes 13 µs at each use to find out what kind of key they are.
+  return createSecretKey(
+    createHmac('sha256', serverSecret).update(`gatehouse refresh token ${session_id}\x01`).digest(),
+  );
 }
 
 /** The refresh token of a session with this number. */
-export function writeRefreshToken(session_id: string, counter: number, key: Uint8Array): string {
+export function writeRefreshToken(session_id: string, counter: number, key: KeyObject): string {
   const signed = Buffer.concat([Buffer.from([VERSION]), uuidBytes(session_id), leb128(counter)]);
   const body = Buffer.concat([signed, macOf(signed, key)]);
   return Buffer.concat([body, checksumOf(body)]).toString('base64url');
@@ -54,13 +57,12 @@ export function readRefreshToken(token: string): CounterToken | undefined {
   return { session_id: uuidText(signed.subarray(1, 1 + ID_BYTES)), counter, signed, mac: body.subarray(-MAC_BYTES) };
 }
 
-export function isSignedBy({ signed, mac }: CounterToken, key: Uint8Array): boolean {
+export function isSignedBy({ signed, mac }: CounterToken, key: KeyObject): boolean {
   return timingSafeEqual(macOf(signed, key), mac);
 }
 
-function macOf(signed: Uint8Array, key: Uint8Array): Buffer {
-  // Of bytes node:crypto takes 13 µs to find out what kind of key they are; of a key object, nothing.
-  return createHmac('sha256', createSecretKey(key)).update(signed).digest().subarray(0, MAC_BYTES);
+function macOf(signed: Uint8Array, key: KeyObject): Buffer {
+  return createHmac('sha256', key).update(signed).digest().subarray(0, MAC_BYTES);
 }
 
 function checksumOf(body: Uint8Array): Buffer {

@@ -3,7 +3,7 @@
  * ordinary case is one statement. What does not match it is looked at under a lock: a client that lost an answer gets the
  * current token again; a token that was replayed ends its session.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { occasionArgs } from '../audit/record.sql.ts';
 import { record, recordRefusal } from '../audit/record.ts';
 import { inTransaction, type Tx } from '../db/database.ts';
@@ -13,7 +13,7 @@ import type { Occasion } from '../http/caller.ts';
 import { actorOf } from '../users/user.ts';
 import { type CounterToken, isSignedBy, readRefreshToken, refreshTokenKey } from './refresh-token.ts';
 import { policyArgs, type SessionVerdict } from './session-policy.sql.ts';
-import { storedKey } from './session-response.ts';
+import { type SessionToSend, storedKey } from './session-response.ts';
 import {
   deleteLegacyToken,
   deleteSession,
@@ -27,8 +27,7 @@ import {
   upgradeToCounter,
 } from './sessions.sql.ts';
 
-export interface RefreshedSession {
-  session: SessionRow;
+export interface RefreshedSession extends SessionToSend {
   /** The token had been used before: its client gets the current one. */
   reused: boolean;
 }
@@ -60,10 +59,11 @@ async function refreshByCounter(
   occasion: Occasion,
 ): Promise<RefreshedSession> {
   const { db, settings } = gatehouse;
-  const presented = { ...token, refresh_token_hmac_key: await signingKeyOf(gatehouse, token) };
+  const { refresh_token_key, stored } = await signingKeyOf(gatehouse, token);
+  const presented = { ...token, refresh_token_hmac_key: stored };
   const args = { ...policyArgs(settings), ...occasionArgs(occasion), ...presented };
   const [session] = await rotateRefreshToken(db, args);
-  if (session) return { session, reused: false };
+  if (session) return { session, reused: false, refresh_token_key };
 
   return inTransaction(db, async (tx) => {
     const locked = await lock(tx, gatehouse, token.session_id, occasion);
@@ -89,17 +89,21 @@ async function refreshByCounter(
 }
 
 /**
- * With which key the token was signed, as the session's column has it: null for the derived one. The derived key refuses
+ * With which key the token was signed, and how the session's column has it: null for the derived one. The derived key refuses
  * a forged token by arithmetic; only a session that came from Supabase has a key to look up.
  */
-async function signingKeyOf(gatehouse: Gatehouse, token: CounterToken): Promise<string | null> {
-  if (isSignedBy(token, refreshTokenKey(gatehouse.serverSecret, token.session_id))) return null;
+async function signingKeyOf(
+  gatehouse: Gatehouse,
+  token: CounterToken,
+): Promise<{ refresh_token_key: KeyObject; stored: string | null }> {
+  const derived = refreshTokenKey(gatehouse.serverSecret, token.session_id);
+  if (isSignedBy(token, derived)) return { refresh_token_key: derived, stored: null };
   const [stored] = await findStoredKey(gatehouse.db, token);
   const key = stored && storedKey(gatehouse, token.session_id, stored.refresh_token_hmac_key);
   if (!stored || !key || !isSignedBy(token, key)) {
     throw new AuthError('refresh_token_not_found', { reason: 'the token was not signed here' });
   }
-  return stored.refresh_token_hmac_key;
+  return { refresh_token_key: key, stored: stored.refresh_token_hmac_key };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Database, Tx } from '../db/database.ts';
 import { type SQL, sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { UserRow } from '../users/user.ts';
-import { userColumns } from '../users/user-columns.sql.ts';
+import { userColumns, userStatement } from '../users/user-columns.sql.ts';
 import {
   amrOf,
   hasPolicy,
@@ -67,22 +67,26 @@ export const startedSession = (person: SQL): SQL => sql`
     from ${person}`;
 
 /** A session of the user, with its first method, and the time of the user's last sign-in. */
-export const insertSession = statement<NewSession, SessionRow>(
+export const insertSession = userStatement<NewSession, SessionRow>(
   'insert_session',
+  startedSession(sql`person`),
   sql`
-  with person as (
+  person as (
     update auth.users set last_sign_in_at = ${arg('now')}::timestamptz, updated_at = ${arg('now')}::timestamptz
      where id = ${arg('user_id')}::uuid
     returning *),
-  ${sessionOf(sql`person`)}
-  ${startedSession(sql`person`)}`,
+  ${sessionOf(sql`person`)}`,
 );
 
 const rotation = (name: string, allowed: SQL) =>
-  statement<RotationArgs, SessionRow>(
+  userStatement<RotationArgs, SessionRow>(
     name,
     sql`
-  with rotated as (
+  select session_id, refresh_token_counter, refresh_token_hmac_key, session_created_at,
+         ${amrOf(sql`rotated.session_id`)} as amr, ${userColumns(sql`u`)}
+    from rotated join auth.users as u on u.id = rotated.id`,
+    sql`
+  rotated as (
     update auth.sessions as s
        set refresh_token_counter = s.refresh_token_counter + 1,
            refreshed_at = ${arg('now')}::timestamptz at time zone 'utc', updated_at = ${arg('now')}::timestamptz,
@@ -94,15 +98,12 @@ const rotation = (name: string, allowed: SQL) =>
        and s.oauth_client_id is null
        and ${allowed}
     returning s.id as session_id, s.refresh_token_counter, s.refresh_token_hmac_key,
-              s.created_at as session_created_at, u.*),
+              s.created_at as session_created_at, u.id, u.role, u.email, u.phone, u.raw_user_meta_data, u.is_sso_user),
   ${recorded(sql`rotated`, {
     action: 'token_refreshed',
     user: sql`rotated`,
     session_id: sql`rotated.session_id`,
-  })}
-  select session_id, refresh_token_counter, refresh_token_hmac_key, session_created_at,
-         ${amrOf(sql`rotated.session_id`)} as amr, ${userColumns(sql`rotated`)}
-    from rotated`,
+  })}`,
   );
 
 const rotate = rotation('rotate_refresh_token', mayGoOn);
@@ -140,7 +141,7 @@ export type LockedSession = SessionRow & {
  * A session with its user, locked against a concurrent rotation. The interval counts from the rotation: a replay does
  * not move `refreshed_at`, so it forgives nothing (contract appendix C, "Refresh", *fix*).
  */
-export const lockSession = statement<Record<string, unknown>, LockedSession>(
+export const lockSession = userStatement<Record<string, unknown>, LockedSession>(
   'lock_session',
   sql`
   select s.id as session_id, coalesce(s.refresh_token_counter, 0) as refresh_token_counter, s.refresh_token_hmac_key,
@@ -249,7 +250,7 @@ export type SignedInRow = UserRow & {
 };
 
 /** The user of an access token and whether its session is there and the user's own. */
-export const findSignedIn = statement<Record<string, unknown>, SignedInRow>(
+export const findSignedIn = userStatement<Record<string, unknown>, SignedInRow>(
   'find_signed_in',
   sql`
   select s.id is not null as session_found, u.deleted_at is not null as deleted,

@@ -2,10 +2,10 @@
 import { sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
 import type { UserRow } from './user.ts';
-import { userColumns } from './user-columns.sql.ts';
+import { userColumns, userStatement } from './user-columns.sql.ts';
 
 /** The user of the audience with this address, locked against every other change. */
-export const lockAddressee = statement<{ email: string; aud: string }, UserRow>(
+export const lockAddressee = userStatement<{ email: string; aud: string }, UserRow>(
   'lock_addressee',
   sql`
   select ${userColumns(sql`u`)}

@@ -30,6 +30,6 @@ export function signUp(gatehouse: Gatehouse): RequestHandler {
       signal: abortSignalOf(req),
     });
     if ('user' in signedUp) sendJson(res, signedUp.user);
-    else await sendSession(res, gatehouse, signedUp.session, occasion.now);
+    else await sendSession(res, gatehouse, signedUp, occasion.now);
   };
 }

@@ -11,15 +11,15 @@ import type { Metadata } from '../http/body.ts';
 import { amrOf } from '../sessions/session-policy.sql.ts';
 import type { AuthenticationMethod } from '../sessions/sessions.sql.ts';
 import type { UserRow } from './user.ts';
-import { INSTANCE_ID, ownColumns, userColumns } from './user-columns.sql.ts';
+import { INSTANCE_ID, ownColumns, userColumns, userStatement } from './user-columns.sql.ts';
 
-export const findUser = statement<{ id: string }, UserRow>(
+export const findUser = userStatement<{ id: string }, UserRow>(
   'find_user',
   sql`select ${userColumns(sql`u`)} from auth.users as u where u.id = ${arg('id')}::uuid`,
 );
 
 /** A user, locked against every other change. */
-export const lockUser = statement<{ id: string }, UserRow>(
+export const lockUser = userStatement<{ id: string }, UserRow>(
   'lock_user',
   sql`select ${userColumns(sql`u`)} from auth.users as u where u.id = ${arg('id')}::uuid for no key update of u`,
 );
@@ -35,7 +35,7 @@ export type OwnUserRow = UserRow & {
 };
 
 /** A user with the session of the presented token, locked against every other change. */
-export const lockOwnUser = statement<{ id: string; session_id: string | undefined; now: string }, OwnUserRow>(
+export const lockOwnUser = userStatement<{ id: string; session_id: string | undefined; now: string }, OwnUserRow>(
   'lock_own_user',
   sql`
   select s.id is not null as session_found, s.aal as session_aal,
@@ -51,7 +51,7 @@ export const lockOwnUser = statement<{ id: string; session_id: string | undefine
  * Whoever has this address, whatever the audience, locked: by the row, or by an identity that says it, as in GoTrue.
  * The address of an SSO user is the SSO's and bars nobody.
  */
-export const lockUserByAddress = statement<{ email: string }, UserRow>(
+export const lockUserByAddress = userStatement<{ email: string }, UserRow>(
   'lock_user_by_address',
   sql`
   select ${userColumns(sql`u`)}
@@ -300,13 +300,13 @@ export const countUsers = statement<{ aud: string; filter: string | undefined },
  * One page of an audience, without identities and factors, soft-deleted users included. By offset, because the
  * contract's clients ask for pages by number (contract §9.1).
  */
-export const listUsersOf = statement<
+export const listUsersOf = userStatement<
   { aud: string; filter: string | undefined; ascending: boolean; limit: number; offset: string },
   UserRow
 >(
   'list_users',
   sql`
-  select ${ownColumns(sql`u`)}, '[]'::json as identities, '[]'::json as factors
+  select ${ownColumns(sql`u`)}
     from auth.users as u
    where ${listed}
    order by case when ${arg('ascending')}::boolean then u.created_at end,

@@ -35,7 +35,7 @@ export function verifyGet(gatehouse: Gatehouse): RequestHandler {
       const verified = await verifyLink(gatehouse, { type, token_hash, handsOutCode: true }, occasion);
       if ('auth_code' in verified) return redirect(res, withCode(redirect_to, verified.auth_code));
       if ('message' in verified) return redirect(res, withMessage(redirect_to, verified.message, isPkce(token_hash)));
-      const tokens = await tokenResponse(gatehouse, verified.session, occasion.now);
+      const tokens = await tokenResponse(gatehouse, verified, occasion.now);
       redirect(res, withTokens(redirect_to, tokens, verified.type));
     } catch (error) {
       const refusal = error instanceof AuthError ? error : new AuthError('unexpected_failure', { cause: error });
@@ -76,7 +76,7 @@ export function verifyPost(gatehouse: Gatehouse): RequestHandler {
           },
           occasion,
         );
-    if ('session' in verified) await sendSession(res, gatehouse, verified.session, occasion.now);
+    if ('session' in verified) await sendSession(res, gatehouse, verified, occasion.now);
     else if ('message' in verified) sendJson(res, { msg: verified.message, code: '200' });
   };
 }

@@ -1,5 +1,5 @@
 /** POST /revoke (RFC 7009): a token of any kind ends its session, for a client that proves who it is, and on record. */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, createSecretKey, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createClient, disableClient, type NewClient } from '../../src/clients/clients.ts';
 import { occasionOfCommand } from '../../src/command.ts';
@@ -70,9 +70,9 @@ describe('the session ends, whichever of its tokens is revoked', () => {
     [
       'a refresh token of a session that brought its own key',
       async () => {
-        const key = Buffer.alloc(32, 7);
+        const key = createSecretKey(Buffer.alloc(32, 7));
         await app.database.pool.query('update auth.sessions set refresh_token_hmac_key = $1 where id = $2', [
-          key.toString('base64url'),
+          key.export().toString('base64url'),
           ann.session_id,
         ]);
         ann.refresh_token = writeRefreshToken(ann.session_id, 0, key);
@@ -125,7 +125,10 @@ describe('nothing ends, and the answer is the same', () => {
     // Class 17: no part of a token, and nothing longer, is that token.
     ['a refresh token cut short', () => ann.refresh_token.slice(0, -1)],
     ['a refresh token with something behind it', () => `${ann.refresh_token}A`],
-    ['a refresh token that somebody else made', () => writeRefreshToken(ann.session_id, 1, Buffer.alloc(32, 7))],
+    [
+      'a refresh token that somebody else made',
+      () => writeRefreshToken(ann.session_id, 1, createSecretKey(Buffer.alloc(32, 7))),
+    ],
     ['what looks like the first format', () => 'abcdefghijkl'],
     ['the hash that is stored of a token', () => createHash('sha256').update('abcdefghijkl').digest('hex')],
     ['64 KiB', () => 'x'.repeat(65_536)],

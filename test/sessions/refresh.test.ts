@@ -1,5 +1,5 @@
 /** Refresh tokens work once: rotation, lost answers, replays, races, bans, policies, and tokens that Supabase issued. */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { readRefreshToken, writeRefreshToken } from '../../src/sessions/refresh-token.ts';
 import { auditRows, auditRowsOf, startApp } from '../harness/app.ts';
@@ -162,7 +162,8 @@ describe('races', () => {
 });
 
 describe('refused, with the session as it was', () => {
-  const forged = (session_id: string, counter = 0) => writeRefreshToken(session_id, counter, randomBytes(32));
+  const forged = (session_id: string, counter = 0) =>
+    writeRefreshToken(session_id, counter, createSecretKey(randomBytes(32)));
   test.each([
     ['nothing', () => '', 'validation_failed'],
     ['a word', () => 'nonsense', 'validation_failed'],
@@ -265,13 +266,14 @@ describe('sessions that came from Supabase', () => {
   const legacyToken = () => randomBytes(6).toString('hex');
 
   it('a counter token that Supabase signed goes on with the key it has', async () => {
-    const key = randomBytes(32);
-    const id = await carriedOver({ key: key.toString('base64url'), counter: 4 });
+    const bytes = randomBytes(32);
+    const key = createSecretKey(bytes);
+    const id = await carriedOver({ key: bytes.toString('base64url'), counter: 4 });
     const next = await refreshed(writeRefreshToken(id, 4, key));
     expect(next).toBe(writeRefreshToken(id, 5, key));
     expect(await refreshed(next)).toBe(writeRefreshToken(id, 6, key));
     // The derived key has no power over it.
-    const derived = writeRefreshToken(id, 6, randomBytes(32));
+    const derived = writeRefreshToken(id, 6, createSecretKey(randomBytes(32)));
     expect((await refresh(derived)).body.error_code).toBe('refresh_token_not_found');
   });
 
