@@ -31,7 +31,7 @@ const commands: Entry[] = [
   {
     name: 'migrate plan',
     summary: 'look at a Supabase database: what moves, what stays, what stands in the way',
-    load: () => import('./portal/plan.command.ts'),
+    load: () => import('./plan/plan.command.ts'),
   },
   {
     name: 'migrate users',
@@ -41,22 +41,22 @@ const commands: Entry[] = [
   {
     name: 'migrate copy',
     summary: 'copy a whole portal from Supabase: roles, schemas, rows and users',
-    load: () => import('./portal/copy.command.ts'),
+    load: () => import('./copy/copy.command.ts'),
   },
   {
     name: 'migrate verify',
     summary: 'prove that a portal arrived, down to row and column, or name what did not',
-    load: () => import('./portal/verify.command.ts'),
+    load: () => import('./verify/verify.command.ts'),
   },
   {
     name: 'migrate rehearse',
     summary: 'the whole move for practice, into a scratch database that is removed again',
-    load: () => import('./portal/rehearse.command.ts'),
+    load: () => import('./report/rehearse.command.ts'),
   },
   {
     name: 'migrate report',
     summary: 'a document of what was moved and what shows that it arrived',
-    load: () => import('./portal/report.command.ts'),
+    load: () => import('./report/report.command.ts'),
   },
   {
     name: 'backup',

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { connectionFromUrl } from '../../src/config/connection.ts';
-import { planPortal } from '../../src/portal/plan.ts';
+import { planPortal } from '../../src/plan/plan.ts';
 import { type Pooler, startPooler } from '../harness/pooler.ts';
 import { adminUrl } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';

@@ -1,0 +1,176 @@
+/** What a copy would do and what stands in its way: both sides are looked at, and neither is changed. */
+import type pg from 'pg';
+import type { Side } from '../migrate/failure.ts';
+import type { Finding } from '../migrate/plan.ts';
+import { countLargeObjects } from '../portal/large-objects.sql.ts';
+import {
+  type LooseEnd,
+  listEventTriggers,
+  listForeignServers,
+  listLooseEnds,
+  listMade,
+} from '../portal/objects.sql.ts';
+import { type AuthTrigger, listAuthTriggers } from '../portal/rights.sql.ts';
+import { readTarget, type TargetFacts } from '../portal/roles.sql.ts';
+import { type PortalScope, portalScope } from '../portal/scope.ts';
+import { listPortalTables, type PortalTable } from '../portal/tables.sql.ts';
+import { type CopyRow, findCopy, identityOf } from './copies.sql.ts';
+
+export interface CopyPlan {
+  source: Side & { version: number };
+  target: Side & { version: number };
+  schemas: string[];
+  tables: { table: string; bytes: number }[];
+  /** Of all tables, with what lies beside them. */
+  bytes: number;
+  large_objects: number;
+  /** An earlier run did not come to its end: this one goes on. */
+  resumes: boolean;
+  /** When an earlier run came to its end: there is nothing to do. */
+  complete_since: string | undefined;
+  findings: Finding[];
+}
+
+/** The plan, and what carrying it out needs beyond that. */
+export interface CopyPreparation {
+  plan: CopyPlan;
+  scope: PortalScope;
+  tables: PortalTable[];
+  facts: TargetFacts;
+  source_identity: string;
+  /** The copy that goes on; undefined where one begins. */
+  copy: CopyRow | undefined;
+  /** Foreign keys and triggers that need what does not come along: they are left out. */
+  leftOut: LooseEnd[];
+  authTriggers: AuthTrigger[];
+}
+
+/** Looks at both databases without changing either. */
+export async function prepareCopy(
+  source: pg.ClientBase,
+  target: pg.ClientBase,
+  sides: { source: Side; target: Side },
+): Promise<CopyPreparation> {
+  const scope = await portalScope(source, target);
+  const there = await readTarget(source);
+  const facts = await readTarget(target);
+  const tables = await listPortalTables(source, scope.schemas);
+  const source_identity = await identityOf(source);
+  const looseEnds = await listLooseEnds(source, scope.schemas, ['auth']);
+  const leftOut = looseEnds.filter(({ kind }) => kind !== 'other');
+  const triggers = await listAuthTriggers(source);
+  const authTriggers = triggers.filter(({ calls }) => scope.schemas.includes(calls));
+  const large_objects = await countLargeObjects(source);
+
+  const eventTriggers = await listEventTriggers(source, scope.schemas);
+  const servers = await listForeignServers(source, scope.schemas);
+  const serversHere = new Set((await listForeignServers(target, scope.schemas)).map(({ name }) => name));
+
+  const last = await findCopy(target);
+  const made = await listMade(target, scope.schemas);
+  // Whoever has removed what an earlier copy made begins again.
+  const earlier = last?.finished_at && made.length === 0 ? undefined : last;
+  const ofThis = earlier?.source_identity === source_identity;
+  const copy = ofThis && !earlier?.finished_at ? earlier : undefined;
+
+  const findings: Finding[] = [];
+  const stop = (message: string) => findings.push({ level: 'stop', message });
+  const warning = (message: string) => findings.push({ level: 'warning', message });
+  const note = (message: string) => findings.push({ level: 'note', message });
+
+  if (source_identity === (await identityOf(target))) {
+    stop(`Source and target are the same database (${sides.target.address}).`);
+  }
+  if (there.version > facts.version) {
+    stop(
+      `The source is PostgreSQL ${there.version} and the target ${facts.version}: definitions may not fit an older server. Copy into ${there.version} or newer.`,
+    );
+  }
+  if (there.encoding !== facts.encoding) {
+    stop(
+      `The source is in ${there.encoding} and the target in ${facts.encoding}: make the target's database in ${there.encoding}.`,
+    );
+  }
+  if (!facts.may_create) {
+    stop(`Role ${facts.role} may not create schemas at the target: use the owner of the database.`);
+  }
+  if (earlier && !earlier.finished_at && !ofThis) {
+    stop(
+      `The target holds an unfinished copy of ${earlier.source_address}, begun ${earlier.started_at}: end that one, or use another database.`,
+    );
+  } else if (earlier?.finished_at && !ofThis) {
+    stop(`The target holds the copy of another database (${earlier.source_address}): use another one.`);
+  } else if (!earlier && made.length > 0) {
+    const [first] = made;
+    const others = made.length > 1 ? ` and ${made.length - 1} more` : '';
+    stop(
+      `The target is not empty: it has ${first?.type} ${first?.identity}${others}, which this command did not make. Remove what is in the way, or use an empty database.`,
+    );
+  }
+  if (!earlier && large_objects > 0 && (await countLargeObjects(target)) > 0) {
+    stop(
+      'The target has large objects already, whose ids could be those of the source: remove them, or use an empty database.',
+    );
+  }
+  for (const { name, treatment, why, relations } of scope.treatments) {
+    if ((name === 'gatehouse' || name === 'audit') && relations > 0) stop(`Schema ${name}: ${why}`);
+    else if (treatment === 'decide' && relations > 0) warning(`Schema ${name} does not move. ${why}`);
+  }
+  for (const { name, treatment, why, used } of scope.extensions) {
+    if (treatment === 'decide' && used > 0) stop(`Extension ${name}: ${why}`);
+    else if (treatment !== 'made here') note(`Extension ${name} stays behind. ${why}`);
+  }
+  const missing = scope.roles.filter(({ name, becomes }) => becomes === 'itself' && !facts.roles.includes(name));
+  if (missing.length > 0 && !facts.may_create_roles) {
+    const create = missing.map(({ name }) => `create role "${name}" nologin`).join('; ');
+    stop(
+      `Owners, rights or policies name roles that the target does not have, and ${facts.role} may not create any. As its administrator: ${create}.`,
+    );
+  }
+  const forced = tables.filter((table) => table.forced).map(({ identity }) => identity);
+  if (forced.length > 0 && there.bypasses_rls && !facts.bypasses_rls) {
+    warning(
+      `Row security holds for the owner, too, of ${forced.join(', ')}; ${facts.role} will own what \`postgres\` owned and may not pass it, as \`postgres\` may. As a superuser: alter role "${facts.role}" bypassrls.`,
+    );
+  }
+  for (const { kind, what, needs } of looseEnds) {
+    if (kind === 'other') stop(`${what} needs ${needs}, which does not come along: change or drop it at the source.`);
+    else warning(`The ${kind} ${what} is left out: it needs ${needs}, which does not come along.`);
+  }
+  for (const { name, table, calls } of triggers) {
+    if (!scope.schemas.includes(calls))
+      warning(`Trigger ${name} on ${table} is left out: it calls schema ${calls}, which stays behind.`);
+  }
+  for (const name of eventTriggers) {
+    warning(
+      `Event trigger ${name} is left out, which only a superuser may make: make it by hand once the copy is complete.`,
+    );
+  }
+  for (const { name, tables: far } of servers.filter((server) => !serversHere.has(server.name))) {
+    const [first] = far;
+    if (first === undefined) {
+      note(`Foreign server ${name} stays behind, and with it the passwords that it signs in with.`);
+    } else {
+      stop(
+        `Foreign table ${first} is on server ${name}, which the target does not have: make the server there, or drop the table.`,
+      );
+    }
+  }
+  if (copy)
+    note(`The copy that began ${copy.started_at} goes on: tables that have not changed since are not copied again.`);
+
+  const complete_since = ofThis ? (earlier?.finished_at ?? undefined) : undefined;
+  const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
+  const plan: CopyPlan = {
+    source: { ...sides.source, version: there.version },
+    target: { ...sides.target, version: facts.version },
+    schemas: scope.schemas,
+    tables: tables.map((table) => ({ table: table.identity, bytes: table.bytes })),
+    bytes,
+    large_objects,
+    resumes: copy !== undefined,
+    complete_since,
+    findings,
+  };
+  return { plan, scope, tables, facts, source_identity, copy, leftOut, authTriggers };
+}

@@ -1,0 +1,117 @@
+/**
+ * The report of a migration, for whoever has to sign for it: what moved, what was compared, by whom, when and how long, what
+ * differs, and each success criterion with what shows it or that nothing does. Built from the ledger, whose chain is walked
+ * first, and from what the target says of itself; nothing is changed.
+ */
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { Connection } from '../config/connection.ts';
+import { asking, MigrationFailure } from '../migrate/failure.ts';
+import { listLedger, listOperators } from '../migrate/ledger.sql.ts';
+import { type LedgerVerdict, verifyLedger } from '../migrate/ledger.ts';
+import { sideOf } from '../migrate/source.sql.ts';
+import { version } from '../version.ts';
+import { type Backups, type Criterion, judge, lastComparison } from './criteria.ts';
+import { reportPage } from './page.ts';
+import {
+  beginReading,
+  countSince,
+  findLastExpiry,
+  listBackups,
+  readTargetFacts,
+  type SinceTheMove,
+  type TargetFacts,
+} from './report.sql.ts';
+import { type ReportedRun, readRuns } from './runs.ts';
+
+export interface MigrationRecord {
+  made: { at: string; by: string; gatehouse: string };
+  target: TargetFacts & { address: string };
+  criteria: Criterion[];
+  ledger: LedgerVerdict;
+  runs: ReportedRun[];
+  /** The run whose comparison is the last word; undefined where none compared anything. */
+  last_comparison: string | undefined;
+  since: SinceTheMove | undefined;
+  backups: Backups;
+}
+
+export interface ReportOptions {
+  now: Date;
+  /** Who asks for it. */
+  operator: string;
+}
+
+/**
+ * @throws MigrationFailure when the target cannot be read or has no ledger.
+ */
+export async function makeReport(connection: Connection, options: ReportOptions): Promise<MigrationRecord> {
+  const side = sideOf('target', connection);
+  return asking(side, async () => {
+    const client = new pg.Client({
+      ...connection,
+      application_name: 'gatehouse migrate report',
+      connectionTimeoutMillis: 10_000,
+    });
+    client.on('error', () => {});
+    await client.connect();
+    try {
+      const { has_ledger } = await beginReading(client);
+      if (!has_ledger) {
+        throw new MigrationFailure(
+          'target',
+          `The target has no ledger of migrations (${side.address}): nothing was moved there.`,
+        );
+      }
+      return await readRecord(client, connection, side.address, options);
+    } finally {
+      await client.end();
+    }
+  });
+}
+
+async function readRecord(
+  client: pg.Client,
+  { ssl, host }: Connection,
+  address: string,
+  { now, operator }: ReportOptions,
+): Promise<MigrationRecord> {
+  const ledger = await verifyLedger(client);
+  const runs = readRuns(await listLedger(client), await listOperators(client));
+  const target = await readTargetFacts(client);
+  const moved = runs.findLast(({ moved, outcome }) => outcome === 'finished' && moved.length > 0);
+  const backups = { made: await listBackups(client), last_expiry: await findLastExpiry(client) };
+  const since = moved?.ended_at ? await countSince(client, moved.ended_at) : undefined;
+  const transport = {
+    local: host.startsWith('/') || ['localhost', '127.0.0.1', '::1'].includes(host),
+    verified: ssl !== false && ssl.rejectUnauthorized !== false && ssl.checkServerIdentity === undefined,
+  };
+  return {
+    made: { at: now.toISOString(), by: operator, gatehouse: version },
+    target: { address, ...target },
+    criteria: judge({ runs, ledger, target, transport, since, backups }),
+    ledger,
+    runs,
+    last_comparison: lastComparison({ runs, since })?.run_id,
+    since,
+    backups,
+  };
+}
+
+/** Writes the report as HTML and as JSON, for nobody else on this machine to read; resolves to the two paths. */
+export async function writeReport(record: MigrationRecord, directory: string): Promise<string[]> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const contents = { html: reportPage(record), json: `${JSON.stringify(record, null, 2)}\n` };
+  const paths: string[] = [];
+  for (const [ending, content] of Object.entries(contents)) {
+    const path = join(directory, `migration-report.${ending}`);
+    // Renamed when it is whole: what was there before keeps neither its rights nor half of its lines.
+    const partial = `${path}.${process.pid}.partial`;
+    await writeFile(partial, content, { mode: 0o600 });
+    await chmod(partial, 0o600);
+    await rename(partial, path);
+    paths.push(path);
+  }
+  return paths;
+}

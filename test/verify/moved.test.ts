@@ -1,0 +1,252 @@
+/** A portal that `migrate copy` has moved is equal to its source, whatever stays behind on purpose; the result is on record. */
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { copyPortal } from '../../src/copy/copy.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
+import { verifyLedger } from '../../src/migrate/ledger.ts';
+import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
+import { fingerprint } from '../harness/fingerprint.ts';
+import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
+import { startCommand } from '../harness/program.ts';
+import type { SupabaseSource } from '../harness/supabase-source.ts';
+import { query } from '../migrate/rows.ts';
+import { portalRows } from '../portal/portal-rows.ts';
+import { createPortalSource } from '../portal/portal-source.ts';
+
+let source: SupabaseSource;
+let target: TestDatabase;
+const sides = () => [{ connectionString: source.url }, { connectionString: target.url }] as const;
+
+beforeAll(async () => {
+  source = await createPortalSource({ users: 100, portal: 'without large values' });
+  await query(
+    source.adminUrl,
+    `create function supabase_functions.notify() returns trigger language plpgsql as 'begin return new; end';
+     create trigger "tell them" after insert on public.people for each row execute function supabase_functions.notify();
+     alter table public.complaints add hook bigint constraint by_hook references supabase_functions.hooks (id)`,
+  );
+  target = await emptyDatabase();
+  await copyPortal(...sides(), { apply: true, env: process.env });
+});
+afterAll(async () => {
+  await target.drop();
+  await source.drop();
+});
+
+/** What differs, in a word each. */
+function differing({ catalogue, tables, users, sequences, large_objects }: Verification): string[] {
+  return [
+    ...catalogue.drift.map(({ sentence }) => sentence),
+    ...[...tables, ...users].filter(({ equal }) => !equal).map(({ table }) => table),
+    ...sequences.filter(({ equal }) => !equal).map(({ sequence }) => sequence),
+    ...(large_objects.equal ? [] : ['large objects']),
+  ];
+}
+
+test('it is equal, users and sessions by their own rules; what needs a part of Supabase is listed', async () => {
+  const verification = await verifyPortal(...sides(), { operator: 'ops@example.com' });
+
+  expect(differing(verification)).toEqual([]);
+  expect(verification.equal).toBe(true);
+  expect(verification.users.find(({ table }) => table === 'users')).toMatchObject({ rows: 100, equal: true });
+  expect(verification.not_checked.map(({ what }) => what)).toEqual(
+    expect.arrayContaining([
+      'trigger "tell them" on public.people',
+      'table constraint by_hook on public.complaints',
+      'the rows of auth.audit_log_entries',
+      "Supabase's own publications",
+    ]),
+  );
+});
+
+test('it is equal whoever verifies it; what one object of many belongs to is named', async () => {
+  await query(
+    target.url,
+    `create role verifying_admin superuser login password 'admin';
+     alter table public.activity_log owner to verifying_admin`,
+  );
+  try {
+    const admin = new URL(target.url);
+    [admin.username, admin.password] = ['verifying_admin', 'admin'];
+    const verification = await verifyPortal({ connectionString: source.url }, { connectionString: admin.href });
+    expect(differing(verification)).toEqual([
+      'Table public.activity_log: owner is gatehouse_superuser at the source and verifying_admin at the target.',
+    ]);
+    expect(verification.substitutes).toContainEqual({ source: 'postgres', target: 'gatehouse_superuser' });
+  } finally {
+    await query(
+      target.url,
+      `alter table public.activity_log owner to gatehouse_superuser; drop owned by verifying_admin; drop role verifying_admin`,
+    );
+  }
+});
+
+test('each run is in the ledger, with what was found and without any value', async () => {
+  const { id } = source.people.bcrypt2a06;
+  const secret = 'do-not-show-this';
+  await query(target.url, `update auth.users set encrypted_password = '${secret}' where id = '${id}'`);
+  await query(
+    target.url,
+    `set session_replication_role = replica; update public.products set name = '${secret}' where id = 7`,
+  );
+  const { run_id, ledger_hash, equal } = await verifyPortal(...sides(), { operator: 'ops@example.com' });
+  const { encrypted_password } =
+    (await query(source.adminUrl, `select encrypted_password from auth.users where id = '${id}'`))[0] ?? {};
+  await query(target.url, `update auth.users set encrypted_password = $1 where id = '${id}'`, [encrypted_password]);
+  await query(
+    target.url,
+    "set session_replication_role = replica; update public.products set name = 'Fund no. 7' where id = 7",
+  );
+
+  expect(equal).toBe(false);
+  const entries = await query<{ step: string; details: { [part: string]: unknown }; hash: string }>(
+    target.url,
+    "select step, details, encode(hash, 'hex') as hash from gatehouse.migration_ledger where run_id = $1 order by id",
+    [run_id],
+  );
+  expect(entries.map(({ step }) => step)).toEqual(['started', 'proved', 'finished']);
+  expect(entries[0]?.details).toMatchObject({ command: 'migrate verify', operator: 'ops@example.com' });
+  expect(entries[1]?.details).toMatchObject({
+    tables: expect.arrayContaining([
+      expect.objectContaining({
+        table: 'public.products',
+        equal: false,
+        differing: [{ row: 'id=7', difference: 'changed', columns: ['name'] }],
+      }),
+    ]),
+    proofs: expect.arrayContaining([
+      expect.objectContaining({ table: 'users', equal: false, differing: [expect.objectContaining({ key: id })] }),
+    ]),
+  });
+  expect(entries[2]).toMatchObject({ details: { equal: false }, hash: ledger_hash });
+  expect(JSON.stringify(entries)).not.toContain(secret);
+  const client = new pg.Client(target.url);
+  await client.connect();
+  expect(await verifyLedger(client)).toMatchObject({ intact: true });
+  await client.end();
+});
+
+test('nothing but the ledger is written', async () => {
+  async function rows() {
+    const { 'gatehouse.migration_ledger': ledger, ...others } = await fingerprint(target);
+    const events = await query(target.url, 'select count(*) from audit.events');
+    return { ledger, others: { ...others, events, ...(await portalRows(target.url)) } };
+  }
+  const before = await rows();
+  await verifyPortal(...sides());
+  const after = await rows();
+  expect(after.others).toEqual(before.others);
+  expect(after.ledger).not.toBe(before.ledger);
+});
+
+test('one that is killed leaves nothing but its beginning, and the next one is equal', async () => {
+  const command = startCommand(['migrate', 'verify', '--from', source.url, '--to', target.url, '--json']);
+  await command.says(/"rows_begin"/);
+  command.kill('SIGKILL');
+  await command.ended;
+  expect((await verifyPortal(...sides())).equal).toBe(true);
+});
+
+describe('when something happens meanwhile', () => {
+  // Connected beforehand, so that what they do is done while there is much left to compare.
+  let others: { source: pg.Client; target: pg.Client };
+  beforeAll(async () => {
+    others = { source: new pg.Client(source.adminUrl), target: new pg.Client(target.url) };
+    await Promise.all([others.source.connect(), others.target.connect()]);
+  });
+  afterAll(async () => {
+    await Promise.all([others.source.end(), others.target.end()]);
+  });
+  /** Does something as soon as rows are compared. */
+  async function meanwhile(work: () => Promise<unknown>): Promise<Verification> {
+    let done: Promise<unknown> | undefined;
+    try {
+      return await verifyPortal(...sides(), {
+        onEvent: ({ event }) => {
+          if (event === 'rows_begin') done = work();
+        },
+      });
+    } finally {
+      await done;
+    }
+  }
+
+  test.each(['source', 'target'] as const)(
+    'a %s that goes away is named in one sentence, and on record',
+    async (side) => {
+      const endBackends = () =>
+        others[side].query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name = 'gatehouse migrate verify' and datname = current_database()`,
+        );
+      const sentence = new RegExp(`^The ${side} went away`);
+      await expect(meanwhile(endBackends)).rejects.toMatchObject({
+        kind: 'lost',
+        message: expect.stringMatching(sentence),
+      });
+      const [last] = await query(
+        target.url,
+        'select step, details from gatehouse.migration_ledger order by id desc limit 1',
+      );
+      expect(last).toMatchObject({ step: 'failed', details: { reason: expect.stringMatching(sentence) } });
+    },
+  );
+
+  test('no table can be emptied or altered under it', async () => {
+    const refusal = (client: pg.Client, change: string) =>
+      client.query(`set lock_timeout = '1ms'; ${change}`).then(
+        () => 'done',
+        ({ code }) => code,
+      );
+    const refusals: string[] = [];
+    const { equal } = await meanwhile(async () => {
+      refusals.push(
+        ...(await Promise.all([
+          refusal(others.source, 'truncate public.activity_log'),
+          refusal(others.target, 'alter table public.products add more int'),
+        ])),
+      );
+    });
+    expect(refusals).toEqual(['55P03', '55P03']);
+    expect(equal).toBe(true);
+  });
+});
+
+describe('on the newest PostgreSQL', () => {
+  let other: EmbeddedPostgres;
+  let directory: string;
+  let moved: string;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'gatehouse-verify-'));
+    await chmod(directory, 0o711);
+    other = await startEmbeddedPostgres({ directory, settings: { fsync: 'off' }, version: 18 });
+    await query(other.url, 'create database portal');
+    const url = new URL(other.url);
+    url.pathname = '/portal';
+    moved = url.href;
+    await copyPortal({ connectionString: source.url }, { connectionString: moved }, { apply: true, env: process.env });
+  });
+  afterAll(async () => {
+    await other.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test('the portal is equal, and a change is named', async () => {
+    const ofOther = [{ connectionString: source.url }, { connectionString: moved }] as const;
+    const verification = await verifyPortal(...ofOther);
+    expect(differing(verification)).toEqual([]);
+    expect(verification.equal).toBe(true);
+
+    await query(
+      moved,
+      'update public.valuations_2025 set irr = irr + 1e-16 where valued_at = (select min(valued_at) from public.valuations_2025)',
+    );
+    const changed = await verifyPortal(...ofOther);
+    expect(differing(changed)).toEqual(['public.valuations_2025']);
+    const named = changed.tables.find(({ equal }) => !equal)?.differing ?? [];
+    expect(new Set(named.flatMap(({ columns }) => columns))).toEqual(new Set(['irr']));
+  });
+});
