@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { run } from '../../src/access-tokens/api-keys.command.ts';
 import { makeApiKeys } from '../../src/access-tokens/api-keys.ts';
 import type { Secrets } from '../../src/config.ts';
+import { outcomeOf } from '../harness/command.ts';
 
 const SECRET_KEY = 'a secret of this file, and of nobody else';
 const now = new Date('2026-03-01T12:00:00.500Z');
@@ -24,15 +25,7 @@ it('of the same secret and second are the same', async () => {
 });
 
 async function keys(args: string[], secret_key?: string) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-    clock: () => now,
-    secrets: { secret_key } as Secrets,
-  });
-  return { code, stdout, stderr };
+  return outcomeOf((streams) => run(args, { ...streams, clock: () => now, secrets: { secret_key } as Secrets }));
 }
 
 it('gatehouse keys prints both as variables', async () => {

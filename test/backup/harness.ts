@@ -6,6 +6,7 @@ import { readIdentity } from '../../src/backup/age-key.ts';
 import { run } from '../../src/backup/backup.command.ts';
 import { connectionFromUrl } from '../../src/config/connection.ts';
 import { readConfig } from '../../src/config.ts';
+import { outcomeOf } from '../harness/command.ts';
 import { freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 
 export const IDENTITY = 'AGE-SECRET-KEY-15NKD7Y6QCEEJ5YFC5H6CJ0AX866LLEG707ESZJXKA23SFFUEN47S8NGPHE';
@@ -48,20 +49,18 @@ export async function openPortal(): Promise<Portal> {
     directory,
     env,
     async gatehouse(args, { env: more = {}, now } = {}) {
-      let stdout = '';
-      let stderr = '';
       const { settings, secrets } = readConfig({ ...env, ...more }, 'command');
-      const code = await run(args, {
-        stdout: { write: (text) => (stdout += text) },
-        stderr: { write: (text) => (stderr += text) },
-        operator: 'ops',
-        clock: () => now ?? new Date(),
-        findDatabase: async () => connectionFromUrl({ ...env, ...more }.DATABASE_URL),
-        env: { PATH: more.PATH ?? process.env.PATH },
-        settings,
-        secrets,
-      });
-      return { code, stdout, stderr };
+      return outcomeOf((streams) =>
+        run(args, {
+          ...streams,
+          operator: 'ops',
+          clock: () => now ?? new Date(),
+          findDatabase: async () => connectionFromUrl({ ...env, ...more }.DATABASE_URL),
+          env: { PATH: more.PATH ?? process.env.PATH },
+          settings,
+          secrets,
+        }),
+      );
     },
     async newEvents() {
       const { rows } = await database.pool.query(

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/clients/clients.command.ts';
 import { createClient } from '../../src/clients/clients.ts';
+import { outcomeOf } from '../harness/command.ts';
 import { freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 
 let database: TestDatabase;
@@ -16,16 +17,14 @@ beforeEach(() => database.pool.query('delete from gatehouse.clients'));
 
 /** Runs the command as at a terminal. */
 async function gatehouse(...args: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-    operator: 'root',
-    clock: () => now,
-    openDatabase: async () => ({ db: database.db, close: async () => {} }),
-  });
-  return { code, stdout, stderr };
+  return outcomeOf((streams) =>
+    run(args, {
+      ...streams,
+      operator: 'root',
+      clock: () => now,
+      openDatabase: async () => ({ db: database.db, close: async () => {} }),
+    }),
+  );
 }
 
 async function clients() {

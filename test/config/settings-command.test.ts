@@ -2,16 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/config/settings.command.ts';
 import { describeSettings } from '../../src/config.ts';
+import { outcomeOf } from '../harness/command.ts';
 
 async function explain(args: string[], env: NodeJS.ProcessEnv = {}) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-    env,
-  });
-  return { code, stdout, stderr };
+  return outcomeOf((streams) => run(args, { ...streams, env }));
 }
 
 it('lists every setting with its paragraph', async () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/copy/copy.command.ts';
 import { refuseSharedBackends } from '../../src/portal/pooler.ts';
+import { outcomeOf } from '../harness/command.ts';
 import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { ask, portalRows } from '../portal/portal-rows.ts';
@@ -37,17 +38,17 @@ beforeEach(async () => {
 
 /** Runs the command as at a terminal, with the target as DATABASE_URL. */
 async function gatehouse(args: string[], { isTTY = false } = {}) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text), isTTY },
-    stderr: { write: (text) => (stderr += text) },
-    secrets: { column_keys: new Map() },
-    operator: 'ops@example.com',
-    findDatabase: async () => connectionFromUrl(target.url),
-    env: process.env,
-  });
-  return { code, stdout, stderr };
+  return outcomeOf(
+    (streams) =>
+      run(args, {
+        ...streams,
+        secrets: { column_keys: new Map() },
+        operator: 'ops@example.com',
+        findDatabase: async () => connectionFromUrl(target.url),
+        env: process.env,
+      }),
+    { isTTY },
+  );
 }
 
 test('on a terminal with a bar that is gone in the end; in JSON a line per event; and not without --apply', async () => {

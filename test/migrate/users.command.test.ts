@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/migrate/users.command.ts';
+import { outcomeOf } from '../harness/command.ts';
 import { adminUrl, emptyDatabase, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { count, query } from './rows.ts';
@@ -28,16 +29,16 @@ beforeEach(async () => {
 
 /** Runs the command as at a terminal, with the target as DATABASE_URL. */
 async function gatehouse(args: string[], { isTTY = false } = {}) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text), isTTY },
-    stderr: { write: (text) => (stderr += text) },
-    secrets: { column_keys: new Map([['held-key', Buffer.alloc(32)]]) },
-    operator: 'ops@example.com',
-    findDatabase: async () => connectionFromUrl(target.url),
-  });
-  return { code, stdout, stderr };
+  return outcomeOf(
+    (streams) =>
+      run(args, {
+        ...streams,
+        secrets: { column_keys: new Map([['held-key', Buffer.alloc(32)]]) },
+        operator: 'ops@example.com',
+        findDatabase: async () => connectionFromUrl(target.url),
+      }),
+    { isTTY },
+  );
 }
 
 describe('carries over', () => {

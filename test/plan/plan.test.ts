@@ -8,6 +8,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embed
 import { findPgTools } from '../../src/db/pg-tools.ts';
 import { run } from '../../src/plan/plan.command.ts';
 import { type PortalPlan, planPortal } from '../../src/plan/plan.ts';
+import { outcomeOf } from '../harness/command.ts';
 import { adminUrl, emptyDatabase, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 
@@ -40,16 +41,9 @@ async function command(
   args: string[],
   findDatabase = async () => undefined as ReturnType<typeof connectionFromUrl> | undefined,
 ) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-    secrets: { column_keys: new Map() },
-    env: process.env,
-    findDatabase,
-  });
-  return { code, stdout, stderr };
+  return outcomeOf((streams) =>
+    run(args, { ...streams, secrets: { column_keys: new Map() }, env: process.env, findDatabase }),
+  );
 }
 
 test('everything that the portal consists of is counted, with what matters of it', () => {

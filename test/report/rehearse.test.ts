@@ -6,6 +6,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/report/rehearse.command.ts';
+import { outcomeOf } from '../harness/command.ts';
 import { adminUrl } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
@@ -26,18 +27,16 @@ beforeEach(async () => {
 
 /** Runs the command as at a terminal, with the server of the run as DATABASE_URL. */
 async function gatehouse(args: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-    secrets: { column_keys: new Map() },
-    operator: 'ops@example.com',
-    clock: () => new Date(),
-    env: process.env,
-    findDatabase: async () => connectionFromUrl(adminUrl()),
-  });
-  return { code, stdout, stderr };
+  return outcomeOf((streams) =>
+    run(args, {
+      ...streams,
+      secrets: { column_keys: new Map() },
+      operator: 'ops@example.com',
+      clock: () => new Date(),
+      env: process.env,
+      findDatabase: async () => connectionFromUrl(adminUrl()),
+    }),
+  );
 }
 
 async function scratchDatabases(): Promise<string[]> {

@@ -9,6 +9,7 @@ import { appendToLedger, type LedgerEntry } from '../../src/migrate/ledger.sql.t
 import { migrateUsers } from '../../src/migrate/users.ts';
 import { run } from '../../src/report/report.command.ts';
 import type { MigrationRecord } from '../../src/report/report.ts';
+import { outcomeOf } from '../harness/command.ts';
 import { adminUrl, emptyDatabase, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
@@ -37,16 +38,14 @@ beforeEach(async () => {
 
 /** Runs the command as at a terminal, with the target as DATABASE_URL. */
 async function gatehouse(args: string[], { operator = 'ops@example.com', url = target.url } = {}) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-    operator,
-    clock: () => new Date('2026-11-02T08:00:00Z'),
-    findDatabase: async () => connectionFromUrl(url),
-  });
-  return { code, stdout, stderr };
+  return outcomeOf((streams) =>
+    run(args, {
+      ...streams,
+      operator,
+      clock: () => new Date('2026-11-02T08:00:00Z'),
+      findDatabase: async () => connectionFromUrl(url),
+    }),
+  );
 }
 
 async function report(): Promise<{ code: number; record: MigrationRecord }> {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/roles/roles.command.ts';
 import { grantRole, hasRole, type Role, revokeRole } from '../../src/roles/roles.ts';
+import { outcomeOf } from '../harness/command.ts';
 import { freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 
 let database: TestDatabase;
@@ -93,16 +94,14 @@ describe('a role', () => {
 
 /** Runs the command as at a terminal. */
 async function gatehouse(...args: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(args, {
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-    operator: 'root',
-    clock: () => now,
-    openDatabase: async () => ({ db: database.db, close: async () => {} }),
-  });
-  return { code, stdout, stderr };
+  return outcomeOf((streams) =>
+    run(args, {
+      ...streams,
+      operator: 'root',
+      clock: () => now,
+      openDatabase: async () => ({ db: database.db, close: async () => {} }),
+    }),
+  );
 }
 
 describe('gatehouse roles', () => {
