@@ -1,10 +1,17 @@
-/** PostgreSQL's print of an expression or a query, without what differs between majors and means nothing. */
+/** PostgreSQL's print of an expression or a query, without what differs between majors or once it was read again, and means nothing. */
 
 /** A string constant, a quoted name, a word, space, or one other character. */
 const TOKEN = /[eE]?'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*|\s+|./gsu;
-/** Quotes, space that is more than one blank, or at an end. */
-const UNUSUAL = /"|\s\s|[^\S ]|^\s|\s$/u;
+/** Quotes, space that is more than one blank, or at an end, a list. */
+const UNUSUAL = /"|\s\s|[^\S ]|^\s|\s$|ARRAY\[/u;
 const NEEDS_NO_QUOTES = /^"([a-z_][a-z0-9_$]*)"$/;
+
+/** A list with the type that all of it is cast to; constants in it may have brackets of their own. */
+const LIST = /(\(?)ARRAY\[((?:'(?:[^']|'')*'|[^'[\]])*)\](\)?)(?:::([\p{L}\p{N}_$." ]+)\[\])?/gu;
+/** What a list consists of, between its commas. */
+const ELEMENT = /(?:'(?:[^']|'')*'|[^',])+/g;
+/** `('a'::character varying)::text` */
+const CAST = /^(?:\((.*)\)|([^()]*))::([\p{L}_"][\p{L}\p{N}_$." ]*)$/su;
 
 /**
  * An expression with no more quotes and space than it needs: a word that a newer major reserves (`json`, `absent`) is quoted
@@ -13,7 +20,24 @@ const NEEDS_NO_QUOTES = /^"([a-z_][a-z0-9_$]*)"$/;
 export function comparableSql(sql: string): string {
   // Most of it: names and short expressions.
   if (!UNUSUAL.test(sql)) return sql;
-  return tokens(sql).join('').trim();
+  return withListsCastWhole(tokens(sql).join('').trim());
+}
+
+/**
+ * A list is cast as a whole. `kind IN ('a', 'b')` on a `varchar` is printed so until that print is read again, as a restore
+ * does: from then on each element is cast by itself.
+ */
+function withListsCastWhole(sql: string): string {
+  return sql.replace(LIST, (list, open: string, elements: string, close: string, type?: string) => {
+    if (type !== undefined) return open && close ? `ARRAY[${elements}]::${type}[]` : list;
+    const casts = (elements.match(ELEMENT) ?? []).map((element) => CAST.exec(element.trim()));
+    const to = casts[0]?.[3];
+    // A constant's type is part of it: an element that is cast is one whose type is said already, or in brackets.
+    const isCast = (cast: RegExpExecArray | null) =>
+      cast?.[3] === to && (cast?.[1] !== undefined || cast?.[2]?.includes('::'));
+    if (to === undefined || !casts.every(isCast)) return list;
+    return `${open}ARRAY[${casts.map((cast) => cast?.[1] ?? cast?.[2]).join(', ')}]::${to}[]${close}`;
+  });
 }
 
 /**
@@ -23,14 +47,12 @@ export function comparableSql(sql: string): string {
 export function comparableQuery(sql: string): string {
   const all = tokens(sql);
   const alias = onlyTable(all);
-  if (alias === undefined) return all.join('').trim();
-  return all
-    .filter((token, at) => {
-      if (token === alias && all[at + 1] === '.' && all[at - 1] !== '.') return false;
-      return !(token === '.' && all[at - 1] === alias && all[at - 2] !== '.');
-    })
-    .join('')
-    .trim();
+  const stated = all.filter((token, at) => {
+    if (alias === undefined) return true;
+    if (token === alias && all[at + 1] === '.' && all[at - 1] !== '.') return false;
+    return !(token === '.' && all[at - 1] === alias && all[at - 2] !== '.');
+  });
+  return withListsCastWhole(stated.join('').trim());
 }
 
 function tokens(sql: string): string[] {

@@ -5,6 +5,15 @@ test.each([
   ['("json" IS NOT NULL)', '(json IS NOT NULL)'],
   ['a  +\n   b', 'a + b'],
   [`CHECK ((x = 'a'::text))  `, `CHECK ((x = 'a'::text))`],
+  // As a server prints it first, and once it has read that.
+  [
+    `(k = ANY ((ARRAY['a'::character varying, 'it''s, [b]'::character varying, n])::text[]))`,
+    `(k = ANY (ARRAY[('a'::character varying)::text, ('it''s, [b]'::character varying)::text, (n)::text]))`,
+  ],
+  [
+    `k = ANY (ARRAY['a'::character varying, 'b'::character varying]::text[])`,
+    `k = ANY (ARRAY['a'::character varying::text, 'b'::character varying::text])`,
+  ],
 ])('%s is the same as %s', (one, other) => {
   expect(comparableSql(one)).toBe(comparableSql(other));
 });
@@ -16,6 +25,10 @@ test.each([
   ['"Json"', 'json'],
   ['"a b"', 'a b'],
   ['(a)', '((a))'],
+  [`ANY ((ARRAY['a'::character varying])::text[])`, `ANY ((ARRAY['b'::character varying])::text[])`],
+  [`ANY ((ARRAY['a'::character varying])::text[])`, `ANY (ARRAY['a'::text])`],
+  [`ANY (ARRAY[(a)::text, b])`, `ANY (ARRAY[(a)::text, (b)::text])`],
+  [`ANY (ARRAY[(a)::text, (b)::text])`, `ANY (ARRAY[(b)::text, (a)::text])`],
 ])('%s is not the same as %s', (one, other) => {
   expect(comparableSql(one)).not.toBe(comparableSql(other));
 });

@@ -10,6 +10,15 @@ create table "Back Office".entries (
 create table "Back Office".entries_2025 partition of "Back Office".entries for values from ('2025-01-01') to ('2026-01-01');
 create table "Back Office".entries_rest partition of "Back Office".entries default;
 create index entries_parent on "Back Office".entries (parent);
+create domain "Back Office".kind as varchar(9) check (value in ('new', 'it''s, [old]'));
+create table "Back Office".lists (
+  kind varchar(9) check (kind in ('new', 'it''s, [old]')), other varchar check (other in (kind, 'other')),
+  known boolean generated always as (kind in ('new', 'old')) stored);
+create view "Back Office".new_lists as select * from "Back Office".lists where kind in ('new', 'newer');
+create index lists_old on "Back Office".lists (other) where kind not in ('new', 'newer');
+create policy known on "Back Office".lists using (kind in ('new', 'newer'));
+create function "Back Office".is_new(kind varchar) returns boolean language sql begin atomic; select kind in ('new', 'newer'); end;
+create statistics "Back Office".lists_statistics on (kind in ('new', 'newer')), other from "Back Office".lists;
 create unlogged table "Back Office".scratch (id int, key int check (key > 0), value interval default '1 day 02:03:04');
 alter table "Back Office".scratch replica identity full;
 create table "Back Office".fees (
