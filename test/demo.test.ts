@@ -1,13 +1,13 @@
-/** `npm run demo` tells its whole story, ends well only if every line of it held, and leaves nothing behind. */
+/** `npm run demo` and `npm run rehearse` tell their whole story, end well only if every line held, and leave nothing behind. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 let TMPDIR: string;
 beforeEach(async () => {
@@ -16,9 +16,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(TMPDIR, { recursive: true, force: true }));
 
-async function demo(...args: string[]) {
-  const script = join(import.meta.dirname, 'demo.ts');
-  const child = spawn(process.execPath, [script, ...args], { env: { ...process.env, TMPDIR, FORCE_COLOR: '0' } });
+async function run(script: string, ...args: string[]) {
+  const file = join(import.meta.dirname, script);
+  const child = spawn(process.execPath, [file, ...args], { env: { ...process.env, TMPDIR, FORCE_COLOR: '0' } });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { code, stdout, stderr };
 }
@@ -34,26 +34,52 @@ async function programsIn(directory: string): Promise<string[]> {
   return commands.filter((command) => command.includes(directory));
 }
 
-test('every line holds, the audit log has the ten things that were done, and nothing is left behind', async () => {
-  const { code, stdout, stderr } = await demo('--users', '200');
+describe('npm run demo', () => {
+  test('every line holds, the audit log has the ten things that were done, and nothing is left behind', async () => {
+    const { code, stdout, stderr } = await run('demo.ts', '--users', '200');
 
-  expect([code, stderr]).toEqual([0, '']);
-  expect(stdout.match(/✓/g)).toHaveLength(22);
-  expect(stdout).toMatch(/^ {2}All 22 lines held, in [\d.]+ s\./m);
-  expect([...stdout.matchAll(/^ +[\d:]{8}\.\d{3} {2}(\w+)/gm)].map(([, event]) => event)).toEqual([
-    ...['login', 'token_introspected', 'token_refreshed', 'logout', 'token_introspected', 'token_refresh_failed'],
-    ...['token_refreshed', 'token_refreshed', 'refresh_token_reused', 'token_refresh_failed'],
-  ]);
-  expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
-  expect(stdout).not.toContain('\u001b');
-  expect([await readdir(TMPDIR), await programsIn(TMPDIR)]).toEqual([[], []]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout.match(/✓/g)).toHaveLength(22);
+    expect(stdout).toMatch(/^ {2}All 22 lines held, in [\d.]+ s\./m);
+    expect([...stdout.matchAll(/^ +[\d:]{8}\.\d{3} {2}(\w+)/gm)].map(([, event]) => event)).toEqual([
+      ...['login', 'token_introspected', 'token_refreshed', 'logout', 'token_introspected', 'token_refresh_failed'],
+      ...['token_refreshed', 'token_refreshed', 'refresh_token_reused', 'token_refresh_failed'],
+    ]);
+    expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
+    expect(stdout).not.toContain('\u001b');
+    expect([await readdir(TMPDIR), await programsIn(TMPDIR)]).toEqual([[], []]);
+  });
+
+  test('what does not hold is crossed out, the demo ends with 1, and nothing is left behind', async () => {
+    const { code, stdout, stderr } = await run('demo.ts', '--users', '1');
+
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ schemas, roles, a portal, its users\n$/);
+    expect(stderr).toMatch(/This is not as promised: a source has at least \d+ users/);
+    expect([await readdir(TMPDIR), await programsIn(TMPDIR)]).toEqual([[], []]);
+  });
 });
 
-test('what does not hold is crossed out, the demo ends with 1, and nothing is left behind', async () => {
-  const { code, stdout, stderr } = await demo('--users', '1');
+describe('npm run rehearse', () => {
+  test('every step holds, with its time, and of all of it only the report stays', async () => {
+    const { code, stdout, stderr } = await run('rehearse.ts', '--users', '150', '--out', join(TMPDIR, 'report'));
 
-  expect(code).toBe(1);
-  expect(stdout).toMatch(/✗ schemas, roles, a portal, its users\n$/);
-  expect(stderr).toMatch(/This is not as promised: a source has at least \d+ users/);
-  expect([await readdir(TMPDIR), await programsIn(TMPDIR)]).toEqual([[], []]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect([...stdout.matchAll(/^ +✓ (.+?) {2,}.*$/gm)].map(([, step]) => step)).toEqual([
+      ...['the project', 'the PostgreSQL', 'scratch database', 'plan', 'copy', 'verify', 'report', 'clean-up'],
+    ]);
+    expect(stdout).toMatch(/^ {2}Everything held, in [\d.]+ s\./m);
+    expect(stdout).not.toContain('\u001b');
+    expect([await readdir(TMPDIR), await programsIn(TMPDIR)]).toEqual([['report'], []]);
+    expect(await readdir(join(TMPDIR, 'report'))).toEqual(['migration-report.html', 'migration-report.json']);
+  });
+
+  test('what does not hold is crossed out, it ends with 1, and nothing is left behind', async () => {
+    const { code, stdout, stderr } = await run('rehearse.ts', '--users', '1');
+
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ the project\n$/);
+    expect(stderr).toMatch(/This is not as promised: a source has at least \d+ users/);
+    expect([await readdir(TMPDIR), await programsIn(TMPDIR)]).toEqual([[], []]);
+  });
 });

@@ -5,8 +5,6 @@
  */
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, parseEnv } from 'node:util';
 import pg from 'pg';
@@ -14,41 +12,23 @@ import { findEmbeddedPostgres, startEmbeddedPostgres } from '../src/db/embedded-
 import type { MigrationEvent, MigrationReport } from '../src/migrate/run.ts';
 import type { TokenResponse } from '../src/sessions/session-response.ts';
 import { version } from '../src/version.ts';
-import { type Cell, createScreen } from './demo/screen.ts';
+import type { Cell } from './demo/screen.ts';
+import { setStage } from './demo/stage.ts';
 import { endPrograms, freePort, runCommand, startService } from './harness/program.ts';
 import { createSupabaseSource, type SupabaseSource } from './harness/supabase-source.ts';
 
 const { values: options } = parseArgs({ options: { users: { type: 'string', default: '5000' } } });
 const users = Number(options.users);
-const screen = createScreen(process.stdout);
-const began = performance.now();
+const { screen, directory, ends, perform } = await setStage('demo');
 
 /** Of the audit log, as it is shown. */
 const columns = { time: 14, event: 22, by: 15, session: 10, details: 32 };
 const heading = Object.entries(columns).map(([text, width]): Cell => ({ text, width, style: 'dim' }));
 
-const directory = await mkdtemp(join(tmpdir(), 'gatehouse-demo-'));
-// As root the databases are another account's, which has to get through here.
-await chmod(directory, 0o711);
-const ends = new AsyncDisposableStack();
-ends.defer(() => rm(directory, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => ends.disposeAsync().finally(() => process.exit(1)));
-}
-
-try {
-  await play();
-} catch (error) {
-  process.stderr.write(`\n  This is not as promised: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
-} finally {
-  await ends.disposeAsync();
-}
-if (!process.exitCode) {
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  screen.note(`All ${screen.held} lines held, in ${seconds} s. Everything is stopped and removed again.`);
-  screen.note('With a project of your own: docs/leaving-supabase.md\n');
-}
+await perform(
+  play,
+  (seconds) => `All ${screen.held} lines held, in ${seconds} s. Everything is stopped and removed again.`,
+);
 
 async function play(): Promise<void> {
   screen.title(

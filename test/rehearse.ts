@@ -5,14 +5,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
 import { version } from '../src/version.ts';
-import { createScreen } from './demo/screen.ts';
+import { setStage } from './demo/stage.ts';
 import { createSupabaseSource, type SupabaseSource, type SupabaseSourceOptions } from './harness/supabase-source.ts';
 
 const { values: options } = parseArgs({
@@ -24,33 +22,13 @@ const { values: options } = parseArgs({
 });
 const users = Number(options.users);
 const portal = (options.portal ?? true) as NonNullable<SupabaseSourceOptions['portal']>;
-const screen = createScreen(process.stdout);
-const began = performance.now();
+const { screen, directory, ends, perform } = await setStage('rehearsal');
 
-const directory = await mkdtemp(join(tmpdir(), 'gatehouse-rehearsal-'));
-// As root the databases are another account's, which has to get through here.
-await chmod(directory, 0o711);
-const ends = new AsyncDisposableStack();
-ends.defer(() => rm(directory, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => ends.disposeAsync().finally(() => process.exit(1)));
-}
-
-try {
-  await play();
-} catch (error) {
-  process.stderr.write(`\n  This is not as promised: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
-} finally {
-  await ends.disposeAsync();
-}
-if (!process.exitCode) {
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  screen.note(
+await perform(
+  play,
+  (seconds) =>
     `Everything held, in ${seconds} s. All of it is stopped and removed again${options.out ? ', but for the report' : ''}.`,
-  );
-  screen.note('With a project of your own: docs/leaving-supabase.md\n');
-}
+);
 
 async function play(): Promise<void> {
   screen.title(`gatehouse ${version}: a rehearsal of the move`, 'It ends at the first line that does not hold.');
