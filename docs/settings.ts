@@ -7,7 +7,7 @@ import { describeSettings, type SettingDescription } from '../src/config.ts';
 
 export const file = new URL('settings.md', import.meta.url);
 
-const opening = `<!-- Made by "npm run docs:settings" from src/config/settings.ts. Change it there. -->
+const opening = `<!-- Made by "npm run docs:settings" from src/config/*.settings.ts. Change it there. -->
 
 # Settings
 

@@ -1,6 +1,6 @@
 /**
  * The environment, read once: what holds (settings), what must stay hidden (secrets), and every mistake in it at once. The
- * variables themselves, with a paragraph each, are in config/settings.ts.
+ * variables themselves, with a paragraph each, are in config/*.settings.ts.
  */
 import { readFileSync } from 'node:fs';
 import { type Connection, connectionFromParts, connectionFromUrl } from './config/connection.ts';
