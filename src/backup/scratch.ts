@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { type Connection, connectionFromUrl } from '../config/connection.ts';
-import { EmbeddedPostgresError, startEmbeddedPostgres } from '../db/embedded-postgres.ts';
+import { EmbeddedPostgresError, embeddedMajors, startEmbeddedPostgres } from '../db/embedded-postgres.ts';
 import { createPool } from '../db/pool.ts';
 import { whyUnusable } from '../db/unusable.ts';
 import {
@@ -34,11 +34,6 @@ export interface Scratch {
 }
 
 const PREFIX = 'gatehouse_verify_';
-/** Majors that the embedded server comes in; the first is that of the package itself. */
-const EMBEDDED = [
-  { major: 15, version: undefined },
-  { major: 18, version: 18 },
-];
 /** What is thrown away is not waited for. */
 const SETTINGS = {
   fsync: 'off',
@@ -70,10 +65,9 @@ async function startOwnServer(server_major: number) {
   try {
     // As root the server belongs to another account, which has to get through here.
     await chmod(directory.path, 0o711);
-    const fitting = EMBEDDED.find(({ major }) => major >= server_major);
-    if (!fitting) throw new EmbeddedPostgresError(`There is no embedded PostgreSQL ${server_major}`);
-    const version = fitting.version === undefined ? {} : { version: fitting.version };
-    const { url, stop } = await startEmbeddedPostgres({ directory: directory.path, settings: SETTINGS, ...version });
+    const version = embeddedMajors.find((major) => major >= server_major);
+    if (!version) throw new EmbeddedPostgresError(`There is no embedded PostgreSQL ${server_major}`);
+    const { url, stop } = await startEmbeddedPostgres({ directory: directory.path, settings: SETTINGS, version });
     const stopAndRemove = async () => {
       await stop();
       await directory.remove();

