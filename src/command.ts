@@ -61,8 +61,8 @@ export class CommandFailure extends Error {
 }
 
 /** What the audit log says of a command instead of a request: which one, on this machine. */
-export function occasionOfCommand(name: string, now: Date): Occasion {
-  const caller = { request_id: randomUUID(), ip: '127.0.0.1', user_agent: undefined, method: 'COMMAND', path: name };
+export function occasionOfCommand(name: string, now: Date, request_id: string = randomUUID()): Occasion {
+  const caller = { request_id, ip: '127.0.0.1', user_agent: undefined, method: 'COMMAND', path: name };
   return { caller, now };
 }
 

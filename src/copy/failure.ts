@@ -1,7 +1,7 @@
 /** Why a copy stopped, in one sentence. What is done stays done: a copy that stopped goes on where it was. */
 import pg from 'pg';
 import { PgToolFailed, PgToolsMissing } from '../db/pg-tools.ts';
-import { explain, MigrationFailure, NOTHING_CHANGED, type Side } from '../migrate/failure.ts';
+import { asking, explain, MigrationFailure, NOTHING_CHANGED, type Side } from '../migrate/failure.ts';
 
 const GOES_ON = 'The copy is not complete; run the command again, and it goes on where it stopped.';
 
@@ -56,12 +56,8 @@ export function explainCopy(error: unknown, side: Side): unknown {
 }
 
 /** Does work that asks one side alone, and explains its errors as that side's. */
-export async function askingCopy<T>(side: Side, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw explainCopy(error, side);
-  }
+export function askingCopy<T>(side: Side, work: () => Promise<T>): Promise<T> {
+  return asking(side, work, explainCopy);
 }
 
 function stopped(side: Side, what: string, todo: string): MigrationFailure {

@@ -1,8 +1,9 @@
 /** The record of a copy: its beginning, its end and why it stopped, in the ledger and in the audit log. */
 import type { Action, AuditEvent } from '../audit/events.ts';
 import { record } from '../audit/record.ts';
+import { occasionOfCommand, operatorOf } from '../command.ts';
 import { type Database, inTransaction, type Tx } from '../db/database.ts';
-import { MigrationFailure } from '../migrate/failure.ts';
+import { MigrationFailure, reasonOf } from '../migrate/failure.ts';
 import { appendToLedger, type LedgerEntry, lockMigrations } from '../migrate/ledger.sql.ts';
 import { recordFinish } from './copies.sql.ts';
 import type { Copying, CopyReport } from './copy.ts';
@@ -42,8 +43,7 @@ export async function recordEnd(db: Database, run: Copying, report: CopyReport):
 export async function recordFailure(db: Database, run: Run, error: unknown): Promise<void> {
   await inTransaction(db, async (tx) => {
     await lock(tx);
-    // A fault's message might hold a row's values.
-    const reason = error instanceof MigrationFailure ? error.reason : 'fault';
+    const reason = reasonOf(error);
     await append(tx, run, 'failed', { reason });
     await audit(tx, run, 'migration_failed', 'failure', { reason });
   });
@@ -60,13 +60,11 @@ function append(tx: Tx, { run_id, clock }: Run, step: LedgerEntry['step'], detai
 
 async function audit(
   tx: Tx,
-  { run_id, clock, operator }: Run,
+  run: Run,
   action: Action,
   outcome: AuditEvent['outcome'],
   details: Record<string, unknown>,
 ): Promise<void> {
-  // A command has no request: what was run, and from this machine.
-  const caller = { request_id: run_id, ip: '127.0.0.1', user_agent: undefined, method: 'COMMAND', path: COMMAND };
-  const actor = { role: 'operator', username: operator };
-  await record(tx, { action, outcome, actor, details: { run_id, ...details } }, { caller, now: clock() });
+  const event = { action, outcome, actor: operatorOf(run), details: { run_id: run.run_id, ...details } };
+  await record(tx, event, occasionOfCommand(COMMAND, run.clock(), run.run_id));
 }

@@ -1,7 +1,7 @@
 /** Why a migration did not happen: one sentence that says what to do, and the exit code that a script can act on. */
 import pg from 'pg';
 
-/** Exit codes of the commands in this room, documented in docs/leaving-supabase-users.md. */
+/** Exit codes of `gatehouse migrate`, whichever step it is. */
 export const exitCodes = {
   done: 0,
   fault: 1,
@@ -16,11 +16,11 @@ export const exitCodes = {
 
 export type FailureKind = Exclude<keyof typeof exitCodes, 'done' | 'conflicts'>;
 
-/** A migration that stopped. Nothing of it is left at the target. */
+/** A step that stopped. */
 export class MigrationFailure extends Error {
   override readonly name = 'MigrationFailure';
   readonly kind: FailureKind;
-  /** What may be recorded: the message without whose address it is about. Neither ever holds a secret. */
+  /** What may be recorded: the message without the address of a person. Neither ever holds a secret. */
   readonly reason: string;
 
   constructor(kind: FailureKind, message: string, reason = message) {
@@ -36,6 +36,11 @@ export interface Side {
   /** host:port/database */
   address: string;
   role: string;
+}
+
+/** What the ledger and the audit log say of an error. A fault's own message might hold a row's values. */
+export function reasonOf(error: unknown): string {
+  return error instanceof MigrationFailure ? error.reason : 'unexpected fault';
 }
 
 export const NOTHING_CHANGED = 'Nothing was changed at the target; run the command again.';
@@ -79,7 +84,7 @@ function mightierRole({ name }: Side): string {
     : 'the owner of the schemas auth and gatehouse';
 }
 
-function unusable(side: Side, what: string, todo: string): MigrationFailure {
+export function unusable(side: Side, what: string, todo: string): MigrationFailure {
   return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${what}. ${todo}.`);
 }
 
@@ -138,11 +143,11 @@ export function explain(error: unknown, side: Side): unknown {
 }
 
 /** Does work that asks one side alone, and explains its errors as that side's. */
-export async function asking<T>(side: Side, work: () => Promise<T>): Promise<T> {
+export async function asking<T>(side: Side, work: () => Promise<T>, explained = explain): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw explain(error, side);
+    throw explained(error, side);
   }
 }
 

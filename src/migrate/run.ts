@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Action, AuditEvent } from '../audit/events.ts';
 import { record } from '../audit/record.ts';
+import { occasionOfCommand, operatorOf } from '../command.ts';
 import type { Tx } from '../db/database.ts';
-import type { Caller } from '../http/caller.ts';
-import { MigrationFailure, type Side } from './failure.ts';
+import { MigrationFailure, reasonOf, type Side } from './failure.ts';
 import { appendToLedger, type LedgerEntry, lockMigrations } from './ledger.sql.ts';
 import type { KeptRow, MergeCounts } from './merge.sql.ts';
 import type { MigrationPlan, Preparation } from './plan.ts';
@@ -108,8 +108,7 @@ export async function recordOutcome(tx: Tx, run: Run, { tables, proofs, conflict
 /** Records that the run came to nothing, and why. */
 export async function recordFailure(tx: Tx, run: Run, error: unknown): Promise<void> {
   await lockRun(tx, run);
-  // A fault's message might hold a row's values.
-  const reason = error instanceof MigrationFailure ? error.reason : 'unexpected fault';
+  const reason = reasonOf(error);
   await append(tx, run, 'failed', { reason });
   await audit(tx, run, 'migration_failed', 'failure', { reason });
 }
@@ -120,19 +119,11 @@ function append(tx: Tx, { id, clock }: Run, step: LedgerEntry['step'], details: 
 
 async function audit(
   tx: Tx,
-  { id, clock, operator }: Run,
+  run: Run,
   action: Action,
   outcome: AuditEvent['outcome'],
   details: Record<string, unknown>,
 ): Promise<void> {
-  // A command has no request: what was run, and from this machine.
-  const caller: Caller = {
-    request_id: id,
-    ip: '127.0.0.1',
-    user_agent: undefined,
-    method: 'COMMAND',
-    path: 'migrate users',
-  };
-  const actor = { role: 'operator', username: operator };
-  await record(tx, { action, outcome, actor, details: { run_id: id, ...details } }, { caller, now: clock() });
+  const event = { action, outcome, actor: operatorOf(run), details: { run_id: run.id, ...details } };
+  await record(tx, event, occasionOfCommand('migrate users', run.clock(), run.id));
 }

@@ -1,6 +1,6 @@
 /** Why a verification could not be made, in one sentence. */
 import pg from 'pg';
-import { explain, MigrationFailure, type Side } from '../migrate/failure.ts';
+import { explain, MigrationFailure, type Side, unusable } from '../migrate/failure.ts';
 import type { Unreadable } from '../rows/compare-rows.ts';
 
 /** So many tables are named in a sentence. */
@@ -12,7 +12,7 @@ export function explainVerify(error: unknown, side: Side): unknown {
     switch (error.code) {
       case '42P01':
       case '42703':
-        return refused(side, `a table was dropped or altered meanwhile (${error.message})`, 'Run again');
+        return unusable(side, `a table was dropped or altered meanwhile (${error.message})`, 'Run again');
       case '22023':
       case '42704':
         if (!/snapshot/.test(error.message)) break;
@@ -21,13 +21,13 @@ export function explainVerify(error: unknown, side: Side): unknown {
           `The ${side.name} has no such snapshot: whoever exported it must hold its transaction open (${error.message}).`,
         );
       case '53200':
-        return refused(
+        return unusable(
           side,
           `it is short of memory (${error.message})`,
           'Raise what it lacks, as max_locks_per_transaction',
         );
       case '54000':
-        return refused(side, 'a row is larger than PostgreSQL can put together (1 GB)', 'Compare that table by hand');
+        return unusable(side, 'a row is larger than PostgreSQL can put together (1 GB)', 'Compare that table by hand');
     }
   }
   return explain(error, side);
@@ -47,8 +47,4 @@ export function unreadable({ tables, reason }: Unreadable, { name, role }: Side)
   const whom =
     name === 'source' ? 'the role `postgres` of the project' : 'the owner of the tables, or grant it pg_read_all_data';
   return new MigrationFailure(name, `Role ${role} may not read ${which} at the ${name}. Use ${whom}.`);
-}
-
-function refused(side: Side, what: string, todo: string): MigrationFailure {
-  return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${what}. ${todo}.`);
 }

@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { createDatabase, inTransaction } from '../db/database.ts';
 import { createPool } from '../db/pool.ts';
-import { MigrationFailure, type Side } from '../migrate/failure.ts';
+import { MigrationFailure, reasonOf, type Side } from '../migrate/failure.ts';
 import { appendToLedger, type LedgerEntry, lockMigrations } from '../migrate/ledger.sql.ts';
 import type { Sides } from '../rows/compare-table.ts';
 import { hasLedger } from './verify.sql.ts';
@@ -65,9 +65,7 @@ export function ledgerOf(target: pg.ClientConfig, run: Run): LedgerOfVerificatio
         ['finished', { equal: verification.equal, rows: verification.rows, seconds: verification.seconds }],
       ]),
     async fail(error) {
-      // A fault's message might hold a row's values.
-      const reason = error instanceof MigrationFailure ? error.reason : 'unexpected fault';
-      if (begun) await append([['failed', { reason }]]);
+      if (begun) await append([['failed', { reason: reasonOf(error) }]]);
     },
   };
 }

@@ -8,7 +8,7 @@ import type pg from 'pg';
 import { type CatalogueObject, objectKey, readCatalogue } from '../catalogue/catalogue.ts';
 import { type Allowance, compareCatalogues, type Drift } from '../catalogue/compare.ts';
 import { readServerFacts } from '../migrate/catalogue.sql.ts';
-import { MigrationFailure, type Side } from '../migrate/failure.ts';
+import { asking, MigrationFailure, type Side } from '../migrate/failure.ts';
 import type { TableProof } from '../migrate/proof.ts';
 import { connectTo, exportSnapshot, type Line, readAt, sideOf } from '../migrate/source.sql.ts';
 import { carriedTables, fleetingTables } from '../migrate/tables.ts';
@@ -168,12 +168,8 @@ export async function verifyPortal(
 }
 
 /** Does work that asks one side alone, and explains its errors as that side's. */
-async function explaining<T>(side: Side, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw explainVerify(error, side);
-  }
+function explaining<T>(side: Side, work: () => Promise<T>): Promise<T> {
+  return asking(side, work, explainVerify);
 }
 
 /** The same client, whose errors say which side they are of. */
