@@ -3,8 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CopyEvent, type CopyReport, copyPortal } from '../../src/copy/copy.ts';
+import { verifyPortal } from '../../src/verify/verify.ts';
+import { killAt, linesOf, type Moment, randomMoments, seed } from '../harness/moments.ts';
 import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
-import { endPrograms, startCommand } from '../harness/program.ts';
+import { endPrograms, runCommand } from '../harness/program.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { carriedRows, expectedRows } from '../migrate/rows.ts';
 import { asClient, ask, portalRows } from '../portal/portal-rows.ts';
@@ -68,52 +70,47 @@ const isComplete = async () => {
   return (await ask(target.url, 'select from gatehouse.portal_copies where finished_at is not null')).length > 0;
 };
 
-/** The same numbers at every run: what was found once is found again. */
-function* chances(seed: number, limit: number): Generator<number> {
-  for (let state = seed; ; ) {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    yield 1 + Math.floor((state / 2_147_483_648) * limit);
-  }
-}
+describe(`killed with -9 (GATEHOUSE_TEST_SEED=${seed})`, () => {
+  const into = ({ url }: TestDatabase) => ['migrate', 'copy', '--from', source.url, '--to', url, '--apply', '--json'];
+  const CHAINS = 4;
+  const KILLS = 4;
+  let moments: Moment[];
+  beforeAll(async () => {
+    const undisturbed = await emptyDatabase();
+    const { code, stdout } = await runCommand(into(undisturbed));
+    expect(code).toBe(0);
+    await undisturbed.drop();
+    const events = linesOf(stdout).map((line) => JSON.parse(line).event);
+    const steps = events.flatMap((event, n) => (event === 'step' || event === 'finished' ? [n + 1] : []));
+    moments = randomMoments([1, ...steps], CHAINS * KILLS);
+  });
 
-describe('killed with -9', () => {
-  const seeds = [1, 2, 3];
-  test.each(seeds)(
-    'at two random points (%i), one run after the other: never complete, and equal in the end',
-    async (seed) => {
-      const killed: number[] = [];
-      const lines = chances(seed * 7919, 110);
-      for (let kill = 0; kill < 2; kill += 1) {
-        const program = startCommand([
-          'migrate',
-          'copy',
-          '--from',
-          source.url,
-          '--to',
-          target.url,
-          '--apply',
-          '--json',
-        ]);
-        const after = lines.next().value ?? 1;
-        await program.says(new RegExp(`^(?:.*\n){${after}}`)).catch(() => {});
-        program.kill('SIGKILL');
-        killed.push(program.pid);
-        const { code } = await program.ended;
-        if (code === 0) {
+  test.each(Array.from({ length: CHAINS }, (_, chain) => chain))(
+    'at four random moments (%i), one run after the other: not complete before it is, and equal in the end',
+    async (chain) => {
+      const pids: number[] = [];
+      for (const moment of moments.slice(chain * KILLS, (chain + 1) * KILLS)) {
+        let at = moment;
+        for (let killed = false; !killed; at = { ...moment, statements: 0 }) {
+          const run = await killAt(into(target), at, [source.adminUrl, target.url]);
+          expect(run.stderr, JSON.stringify(at)).toBe('');
+          pids.push(run.pid);
+          killed = run.killed;
+          if (!(await isComplete())) continue;
           await expectEqual();
           await target.drop();
           target = await emptyDatabase();
-        } else expect(await isComplete()).toBe(false);
+        }
       }
-      const report = await copy();
-      expect(report).toMatchObject({ applied: true });
+      await copy();
       expect(await isComplete()).toBe(true);
       await expectEqual();
-      expect((await readdir(tmpdir())).filter((name) => killed.some((pid) => name.includes(`copy-${pid}-`)))).toEqual(
-        [],
-      );
+      expect(await verifyPortal({ connectionString: source.url }, { connectionString: target.url })).toMatchObject({
+        equal: true,
+      });
+      expect((await readdir(tmpdir())).filter((name) => pids.some((pid) => name.includes(`copy-${pid}-`)))).toEqual([]);
     },
-    // Six starts of a program, on whatever machine.
+    // Starts of a program, on whatever machine.
     180_000,
   );
 });
