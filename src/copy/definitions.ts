@@ -33,7 +33,7 @@ import { askingCopy } from './failure.ts';
 
 /** What is made otherwise, or not at all: schemas and extensions before, rights and policies after. */
 const ELSEWHERE =
-  /^(?:ACL|DEFAULT ACL|SCHEMA|EXTENSION|COMMENT - EXTENSION|POLICY|COMMENT \S+ POLICY|EVENT TRIGGER|PUBLICATION|DATABASE|FOREIGN DATA WRAPPER|SERVER|USER MAPPING)\b/;
+  /^(?:ACL|DEFAULT ACL|SCHEMA|EXTENSION|COMMENT - EXTENSION|POLICY|COMMENT \S+ POLICY|EVENT TRIGGER|PUBLICATION|DATABASE|FOREIGN DATA WRAPPER|SERVER|USER MAPPING|PROCEDURAL LANGUAGE|COMMENT - (?:EVENT TRIGGER|PUBLICATION|FOREIGN DATA WRAPPER|SERVER|LANGUAGE))\b/;
 /** What takes long, and can be made several at once. */
 const KEYS = /^(?:CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT|INDEX|INDEX ATTACH) /;
 
@@ -144,10 +144,24 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
   );
   const isComment = ({ title }: Entry) => title.startsWith('COMMENT ');
   const sql = await archive.sqlOf(late.filter((entry) => !isComment(entry)));
-  const comments = await archive.sqlOf(late.filter(isComment));
-  const watching = await archive.sqlOf(
-    archive.entries.filter((entry) => entry.title.startsWith('EVENT TRIGGER ') && eventTriggers.has(addressOf(entry))),
-  );
+  // A comment has no address: it is known by the name of what it is on.
+  const commentsOn = (kind: string, names: readonly string[]) => {
+    const titles = names.map((name) => `COMMENT - ${kind} ${pg.escapeIdentifier(name)} `);
+    return archive.entries.filter(({ title }) => titles.some((start) => title.startsWith(start)));
+  };
+  const comments = await archive.sqlOf([
+    ...late.filter(isComment),
+    ...commentsOn(
+      'PUBLICATION',
+      publications.map(({ name }) => name),
+    ),
+  ]);
+  const watching = await archive.sqlOf([
+    ...archive.entries.filter(
+      (entry) => entry.title.startsWith('EVENT TRIGGER ') && eventTriggers.has(addressOf(entry)),
+    ),
+    ...commentsOn('EVENT TRIGGER', facts.superuser ? there.eventTriggers.map(({ name }) => name) : []),
+  ]);
 
   await askingCopy(sides.target, async () => {
     for (const view of there.views) await refreshView(target, view);

@@ -172,7 +172,7 @@ export interface DefaultPrivileges {
   owner: string;
   /** Null for every schema. */
   schema: string | null;
-  /** `tables`, `sequences`, `functions`, `types`, `schemas`. */
+  /** `tables`, `sequences`, `functions`, `types`, `schemas`, `large objects`. */
   objects: string;
   grantee: string;
   grantable: boolean;
@@ -189,14 +189,14 @@ export async function listDefaultPrivileges(
   const { rows } = await client.query<DefaultPrivileges>(
     `select pg_get_userbyid(d.defaclrole)::text as owner, n.nspname as schema,
             case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
-                                 when 'T' then 'types' when 'n' then 'schemas' end as objects,
+                                 when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end as objects,
             case when a.grantee = 0 then 'public' else pg_get_userbyid(a.grantee)::text end as grantee,
             a.is_grantable as grantable, array_agg(a.privilege_type order by a.privilege_type) as privileges,
             exists (select from aclexplode(d.defaclacl) where grantee = 0) as everybody
        from pg_default_acl as d
        left join pg_namespace as n on n.oid = d.defaclnamespace
       cross join aclexplode(d.defaclacl) as a
-      where (d.defaclnamespace = 0 or n.nspname = any ($1)) and d.defaclobjtype in ('r', 'S', 'f', 'T', 'n')
+      where d.defaclnamespace = 0 or n.nspname = any ($1)
       group by d.oid, 1, 2, 3, 4, 5, 7
       order by 1, 2 nulls first, 3, 4`,
     [schemas],
@@ -290,13 +290,14 @@ export interface AuthTrigger {
   enabled: 'O' | 'D' | 'R' | 'A';
   /** Schema of the function that it calls. */
   calls: string;
+  comment: string | null;
 }
 
 /** Triggers that the portal hung on tables of schema auth. */
 export async function listAuthTriggers(client: pg.ClientBase): Promise<AuthTrigger[]> {
   const { rows } = await client.query<AuthTrigger>(
     `select format('%I.%I', n.nspname, c.relname) as "table", t.tgname::text as name, pg_get_triggerdef(t.oid) as definition,
-            t.tgenabled::text as enabled, f.nspname::text as calls
+            t.tgenabled::text as enabled, f.nspname::text as calls, obj_description(t.oid, 'pg_trigger') as comment
        from pg_trigger as t
        join pg_class as c on c.oid = t.tgrelid
        join pg_namespace as n on n.oid = c.relnamespace
@@ -313,10 +314,13 @@ const ENABLING = { O: 'enable', D: 'disable', R: 'enable replica', A: 'enable al
 export async function makeAuthTriggers(client: pg.ClientBase, triggers: readonly AuthTrigger[]): Promise<void> {
   await runAll(
     client,
-    triggers.flatMap(({ table, name: trigger, definition, enabled }) => [
+    triggers.flatMap(({ table, name: trigger, definition, enabled, comment }) => [
       `drop trigger if exists ${escapeIdentifier(trigger)} on ${table}`,
       definition,
       `alter table ${table} ${ENABLING[enabled]} trigger ${escapeIdentifier(trigger)}`,
+      ...(comment === null
+        ? []
+        : [`comment on trigger ${escapeIdentifier(trigger)} on ${table} is ${escapeLiteral(comment)}`]),
     ]),
   );
 }
