@@ -63,8 +63,23 @@ const qualified = {
   operatorClass: (oid: string) =>
     `(select format('%I.%I', s.nspname, o.opcname) from pg_opclass as o join pg_namespace as s on s.oid = o.opcnamespace where o.oid = ${oid})`,
 };
+/** Options that may hold a key: each with the hash of its value, which nobody reads here. */
+const hashed = (options: string) => `
+  array(select o.option_name || '=' || encode(sha256(convert_to(o.option_value, 'UTF8')), 'hex')
+          from pg_options_to_table(${options}) as o order by 1)`;
+/** What somebody made, and initdb did not. */
+const made = (oid: string) => `${oid} >= 16384`;
 /** NULL where no function is set. */
 const functionName = (regproc: string) => `nullif(${regproc}::oid, 0)::regprocedure::text`;
+
+/** The operators and functions of an operator family that are told by a condition on their place in the catalogue. */
+const membersOf = (family: string, which: (catalogue: string, oid: string) => string) => `
+           array(select concat_ws(' ', p.amopstrategy, p.amopopr::regoperator, case p.amoppurpose when 'o' then 'for order by' end)
+                   from pg_amop as p where p.amopfamily = ${family} and ${which('pg_amop', 'p.oid')} order by 1)
+             || array(select format('%s (%s, %s) %s', f.amprocnum, format_type(f.amproclefttype, null), format_type(f.amprocrighttype, null), f.amproc::regprocedure)
+                        from pg_amproc as f where f.amprocfamily = ${family} and ${which('pg_amproc', 'f.oid')} order by 1)`;
+const ofClass = (catalogue: string, oid: string) =>
+  `select from pg_depend as d where d.classid = '${catalogue}'::regclass and d.objid = ${oid} and d.refclassid = 'pg_opclass'::regclass`;
 
 /** Of the entries `g` of access control lists; who may hand a right on has that as a second one. */
 const rights = `array_agg(distinct g.privilege_type)
@@ -112,9 +127,9 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
                from pg_index as x join pg_class as i on i.oid = x.indexrelid
               where x.indrelid = c.oid and x.indisreplident) end as replica_identity,
            nullif(c.reloftype, 0)::regtype::text as of_type,
-           (select format('%I (%s)', s.srvname, array_to_string(${sorted('f.ftoptions')}, ', '))
-              from pg_foreign_table as f join pg_foreign_server as s on s.oid = f.ftserver
+           (select quote_ident(s.srvname) from pg_foreign_table as f join pg_foreign_server as s on s.oid = f.ftserver
              where f.ftrelid = c.oid) as foreign_server,
+           (select ${hashed('f.ftoptions')} from pg_foreign_table as f where f.ftrelid = c.oid) as foreign_options,
            array(select a.attname::text from pg_attribute as a
                   where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
                     -- Columns that a parent got after its child are the child's last ones, and its first where it is made anew.
@@ -163,7 +178,7 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
            case when a.attstorage <> t.typstorage then a.attstorage::text end as storage,
            nullif(a.attcompression::text, '') as compression,
            nullif(a.attstattarget::int, -1) as statistics_target,
-           ${sorted('a.attoptions || a.attfdwoptions')} as options,
+           ${sorted('a.attoptions')} as options, ${hashed('a.attfdwoptions')} as foreign_options,
            col_description(c.oid, a.attnum) as comment
       from pg_class as c
       join pg_namespace as n on n.oid = c.relnamespace
@@ -187,7 +202,9 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
            (select format('%I.%I', fn.nspname, f.relname)
               from pg_class as f join pg_namespace as fn on fn.oid = f.relnamespace
              where f.oid = o.confrelid) as "references",
-           obj_description(o.oid, 'pg_constraint') as comment
+           (select x.indisclustered from pg_index as x where x.indexrelid = o.conindid and o.contype in ('p', 'u', 'x')) as clustered,
+           obj_description(o.oid, 'pg_constraint') as comment,
+           case when o.contype in ('p', 'u', 'x') then obj_description(o.conindid, 'pg_class') end as index_comment
       from pg_constraint as o
       join pg_class as c on c.oid = o.conrelid
       join pg_namespace as n on n.oid = c.relnamespace
@@ -205,6 +222,8 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
               join pg_class as p on p.oid = h.inhparent
               join pg_namespace as pn on pn.oid = p.relnamespace
              where h.inhrelid = i.oid) as part_of,
+           array(select format('%s: %s', a.attnum, a.attstattarget) from pg_attribute as a
+                  where a.attrelid = i.oid and a.attstattarget >= 0 order by a.attnum) as statistics_targets,
            obj_description(i.oid, 'pg_class') as comment
       from pg_index as x
       join pg_class as i on i.oid = x.indexrelid
@@ -308,9 +327,16 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
                  from pg_attribute as a join pg_type as at on at.oid = a.atttypid
                 where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped order by a.attnum)
              else array_remove(array[t.typinput::regprocedure::text, t.typoutput::regprocedure::text, t.typlen::text,
-                                     t.typalign::text, t.typstorage::text, t.typcategory::text, t.typdelim::text], null)
+                                     t.typalign::text, t.typstorage::text, t.typcategory::text, t.typdelim::text,
+                                     'receive ' || ${functionName('t.typreceive')}, 'send ' || ${functionName('t.typsend')},
+                                     'typmod_in ' || ${functionName('t.typmodin')}, 'typmod_out ' || ${functionName('t.typmodout')},
+                                     'element ' || nullif(t.typelem, 0)::regtype, 'default ' || t.typdefault], null)
            end as definition,
-           ${role('t.typowner')} as owner, obj_description(t.oid, 'pg_type') as comment
+           ${role('t.typowner')} as owner, obj_description(t.oid, 'pg_type') as comment,
+           array(select format('%I: %s', o.conname, obj_description(o.oid, 'pg_constraint')) from pg_constraint as o
+                  where o.contypid = t.oid and obj_description(o.oid, 'pg_constraint') is not null order by 1)
+             || array(select format('%I: %s', a.attname, col_description(t.typrelid, a.attnum)) from pg_attribute as a
+                       where a.attrelid = t.typrelid and col_description(t.typrelid, a.attnum) is not null order by 1) as comments_inside
       from pg_type as t
       join pg_namespace as n on n.oid = t.typnamespace
       left join pg_type as b on b.oid = t.typbasetype
@@ -353,7 +379,8 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
 
   statistics: `
     select format('%I.%I', n.nspname, s.stxname) as object, ${relationAsParentOf('s.stxrelid')} as parent,
-           pg_get_statisticsobjdef(s.oid) as definition, ${role('s.stxowner')} as owner,
+           pg_get_statisticsobjdef(s.oid) as definition, nullif((to_jsonb(s) ->> 'stxstattarget')::int, -1) as target,
+           ${role('s.stxowner')} as owner,
            obj_description(s.oid, 'pg_statistic_ext') as comment
       from pg_statistic_ext as s
       join pg_namespace as n on n.oid = s.stxnamespace
@@ -372,26 +399,68 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
   'operator class': `
     select format('%I.%I for %s', n.nspname, o.opcname, m.amname) as object, ${schemaAsParent} as parent,
            format_type(o.opcintype, null) as type, o.opcdefault as default,
-           array(select format('%s %s', p.amopstrategy, p.amopopr::regoperator) from pg_amop as p where p.amopfamily = o.opcfamily order by 1)
-             || array(select format('%s %s', f.amprocnum, f.amproc::regprocedure) from pg_amproc as f where f.amprocfamily = o.opcfamily order by 1) as members,
+           (select format('%I.%I', fn.nspname, f.opfname) from pg_opfamily as f join pg_namespace as fn on fn.oid = f.opfnamespace where f.oid = o.opcfamily) as family,
+           case when o.opckeytype <> 0 then format_type(o.opckeytype, null) end as stored_as,
+           ${membersOf('o.opcfamily', (catalogue, oid) => `exists (${ofClass(catalogue, oid)} and d.refobjid = o.oid)`)} as members,
            ${role('o.opcowner')} as owner, obj_description(o.oid, 'pg_opclass') as comment
       from pg_opclass as o
       join pg_am as m on m.oid = o.opcmethod
       join pg_namespace as n on n.oid = o.opcnamespace
      where n.nspname = any ($1) and ${notOfAnExtension('pg_opclass', 'o.oid')}`,
 
+  // Those that are of no class, or of more than one.
+  'operator family': `
+    select format('%I.%I for %s', n.nspname, f.opfname, m.amname) as object, ${schemaAsParent} as parent,
+           ${membersOf('f.oid', (catalogue, oid) => `not exists (${ofClass(catalogue, oid)})`)} as members,
+           ${role('f.opfowner')} as owner, obj_description(f.oid, 'pg_opfamily') as comment
+      from pg_opfamily as f
+      join pg_am as m on m.oid = f.opfmethod
+      join pg_namespace as n on n.oid = f.opfnamespace
+     where n.nspname = any ($1) and ${notOfAnExtension('pg_opfamily', 'f.oid')}`,
+
+  'access method': `
+    select format('%I', m.amname) as object, case m.amtype when 't' then 'table' else 'index' end as form,
+           ${functionName('m.amhandler')} as handler, obj_description(m.oid, 'pg_am') as comment
+      from pg_am as m
+     where ${made('m.oid')} and ${notOfAnExtension('pg_am', 'm.oid')} and $1::text[] is not null`,
+
+  language: `
+    select format('%I', l.lanname) as object, l.lanpltrusted as trusted, ${functionName('l.lanplcallfoid')} as handler,
+           ${functionName('l.laninline')} as inline, ${functionName('l.lanvalidator')} as validator,
+           ${role('l.lanowner')} as owner, obj_description(l.oid, 'pg_language') as comment
+      from pg_language as l
+     where ${made('l.oid')} and ${notOfAnExtension('pg_language', 'l.oid')} and $1::text[] is not null`,
+
+  conversion: `
+    select format('%I.%I', n.nspname, c.conname) as object, ${schemaAsParent} as parent,
+           pg_encoding_to_char(c.conforencoding)::text as from, pg_encoding_to_char(c.contoencoding)::text as to,
+           ${functionName('c.conproc')} as function, c.condefault as default,
+           ${role('c.conowner')} as owner, obj_description(c.oid, 'pg_conversion') as comment
+      from pg_conversion as c
+      join pg_namespace as n on n.oid = c.connamespace
+     where n.nspname = any ($1) and ${notOfAnExtension('pg_conversion', 'c.oid')}`,
+
+  // One of two types of PostgreSQL's own is of no schema.
   cast: `
     select format('%s as %s', format_type(c.castsource, null), format_type(c.casttarget, null)) as object,
            case c.castmethod when 'f' then ${functionName('c.castfunc')} when 'i' then 'text' else 'none' end as function,
            case c.castcontext when 'i' then 'implicit' when 'a' then 'assignment' else 'explicit' end as context,
            obj_description(c.oid, 'pg_cast') as comment
       from pg_cast as c
-     where ${notOfAnExtension('pg_cast', 'c.oid')}
-       and exists (
-         select from pg_namespace as n
-          where n.nspname = any ($1)
-            and (n.oid in (select t.typnamespace from pg_type as t where t.oid in (c.castsource, c.casttarget))
-                 or n.oid = (select f.pronamespace from pg_proc as f where f.oid = c.castfunc)))`,
+     where ${made('c.oid')} and ${notOfAnExtension('pg_cast', 'c.oid')}
+       and (select bool_or(n.nspname = any ($1)) or bool_and(n.nspname = 'pg_catalog')
+              from (select t.typnamespace as namespace from pg_type as t where t.oid in (c.castsource, c.casttarget)
+                    union all
+                    select f.pronamespace from pg_proc as f where f.oid = c.castfunc) as part
+              join pg_namespace as n on n.oid = part.namespace)`,
+
+  transform: `
+    select format('for %s language %I', format_type(t.trftype, null), l.lanname) as object,
+           ${functionName('t.trffromsql')} as from_sql, ${functionName('t.trftosql')} as to_sql,
+           obj_description(t.oid, 'pg_transform') as comment
+      from pg_transform as t
+      join pg_language as l on l.oid = t.trflang
+     where ${notOfAnExtension('pg_transform', 't.oid')} and $1::text[] is not null`,
 
   'text search': `
     select format('configuration %I.%I', n.nspname, c.cfgname) as object, ${schemaAsParent} as parent,
@@ -409,16 +478,51 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
            ${role('d.dictowner')}, obj_description(d.oid, 'pg_ts_dict')
       from pg_ts_dict as d
       join pg_namespace as n on n.oid = d.dictnamespace
-     where n.nspname = any ($1) and ${notOfAnExtension('pg_ts_dict', 'd.oid')}`,
+     where n.nspname = any ($1) and ${notOfAnExtension('pg_ts_dict', 'd.oid')}
+    union all
+    select format('parser %I.%I', n.nspname, p.prsname), ${schemaAsParent},
+           array[p.prsstart::regprocedure::text, p.prstoken::regprocedure::text, p.prsend::regprocedure::text,
+                 ${functionName('p.prsheadline')}, p.prslextype::regprocedure::text],
+           null, obj_description(p.oid, 'pg_ts_parser')
+      from pg_ts_parser as p
+      join pg_namespace as n on n.oid = p.prsnamespace
+     where n.nspname = any ($1) and ${notOfAnExtension('pg_ts_parser', 'p.oid')}
+    union all
+    select format('template %I.%I', n.nspname, t.tmplname), ${schemaAsParent},
+           array[${functionName('t.tmplinit')}, t.tmpllexize::regprocedure::text], null, obj_description(t.oid, 'pg_ts_template')
+      from pg_ts_template as t
+      join pg_namespace as n on n.oid = t.tmplnamespace
+     where n.nspname = any ($1) and ${notOfAnExtension('pg_ts_template', 't.oid')}`,
 
-  // Options may hold a key: they are compared by their hash, and nobody reads them here.
+  'foreign data wrapper': `
+    select format('%I', w.fdwname) as object, ${functionName('w.fdwhandler')} as handler,
+           ${functionName('w.fdwvalidator')} as validator, ${hashed('w.fdwoptions')} as options,
+           ${role('w.fdwowner')} as owner, obj_description(w.oid, 'pg_foreign_data_wrapper') as comment
+      from pg_foreign_data_wrapper as w
+     where ${notOfAnExtension('pg_foreign_data_wrapper', 'w.oid')} and $1::text[] is not null`,
+
   'foreign server': `
     select format('%I', s.srvname) as object, w.fdwname::text as wrapper, s.srvtype as type, s.srvversion as version,
-           encode(sha256(convert_to(array_to_string(${sorted('s.srvoptions')}, chr(1)), 'UTF8')), 'hex') as options_digest,
+           ${hashed('s.srvoptions')} as options,
            ${role('s.srvowner')} as owner, obj_description(s.oid, 'pg_foreign_server') as comment
       from pg_foreign_server as s
       join pg_foreign_data_wrapper as w on w.oid = s.srvfdw
      where ${notOfAnExtension('pg_foreign_server', 's.oid')} and $1::text[] is not null`,
+
+  'user mapping': `
+    select format('foreign server %I', m.srvname) as parent,
+           case m.umuser when 0 then 'public' else m.usename::text end as "user"
+      from pg_user_mappings as m
+     where $1::text[] is not null`,
+
+  'security label': `
+    select format('of %s on %s %s', l.provider, o.type, o.identity) as object,
+           regexp_replace(o.type, '^.* column$', 'column') || ' ' || o.identity as parent, l.label
+      from pg_seclabel as l
+     cross join pg_identify_object(l.classoid, l.objoid, l.objsubid) as o
+     cross join pg_identify_object_as_address(l.classoid, l.objoid, l.objsubid) as a
+     where coalesce(o.schema, quote_ident(a.object_names[1])) = any (select quote_ident(s) from unnest($1::text[]) as s)
+        or o.schema is null and o.type <> 'schema'`,
 
   extension: `
     select format('%I', e.extname) as object, format('%I', n.nspname) as schema, e.extversion as version
@@ -473,7 +577,17 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
         from pg_type as t
         join pg_namespace as n on n.oid = t.typnamespace
         left join pg_class as c on c.oid = t.typrelid
-       where n.nspname = any ($1) and (t.typtype in ('e', 'd', 'r') or c.relkind = 'c') and ${notOfAnExtension('pg_type', 't.oid')}
+       where n.nspname = any ($1) and ${notOfAnExtension('pg_type', 't.oid')}
+         and (t.typtype in ('e', 'd', 'r') or c.relkind = 'c'
+              or t.typtype = 'b' and not exists (select from pg_type as e where e.typarray = t.oid))
+      union all
+      select format('language %I', l.lanname), l.lanowner, coalesce(l.lanacl, acldefault('l', l.lanowner))
+        from pg_language as l
+       where ${made('l.oid')} and ${notOfAnExtension('pg_language', 'l.oid')}
+      union all
+      select format('foreign data wrapper %I', w.fdwname), w.fdwowner, coalesce(w.fdwacl, acldefault('F', w.fdwowner))
+        from pg_foreign_data_wrapper as w
+       where ${notOfAnExtension('pg_foreign_data_wrapper', 'w.oid')}
       union all
       select format('foreign server %I', s.srvname), s.srvowner, coalesce(s.srvacl, acldefault('S', s.srvowner))
         from pg_foreign_server as s

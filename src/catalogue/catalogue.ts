@@ -82,9 +82,11 @@ function objectOf(kind: Kind, { object, parent, guest, ...facts }: CatalogueRow)
 
 /**
  * A grant has no name of its own: it is who may what on which object. The owner has its rights as the owner, whoever that is.
+ * A user mapping has none either.
  */
 export function grantName(kind: Kind, parent: string | null, facts: CatalogueObject['facts']): string {
-  const { grantee, maker, schema, on } = facts;
+  const { grantee, maker, schema, on, user } = facts;
+  if (kind === 'user mapping') return `of ${user} on ${parent}`;
   const whom = ownsIt(facts) ? 'its owner' : grantee;
   if (kind !== 'default privilege') return `to ${whom} on ${parent}`;
   return `to ${whom} on ${on} that ${maker} makes${schema === null ? '' : ` in schema ${schema}`}`;
@@ -96,7 +98,11 @@ export function ownsIt({ grantee, owner, maker }: CatalogueObject['facts']): boo
 }
 
 function rolesOf({ facts }: CatalogueObject): string[] {
-  return [facts.owner, facts.grantee, facts.maker, ...(Array.isArray(facts.roles) ? facts.roles : [])].filter(
-    (role): role is string => typeof role === 'string',
-  );
+  return [
+    facts.owner,
+    facts.grantee,
+    facts.maker,
+    facts.user,
+    ...(Array.isArray(facts.roles) ? facts.roles : []),
+  ].filter((role): role is string => typeof role === 'string');
 }

@@ -96,7 +96,7 @@ function allowing(objects: Objects, { roles = new Map() }: Allowance, isKnown: (
   for (const object of objects.values()) {
     if (object.kind === 'role' && roles.has(object.name)) continue;
     const facts = { ...object.facts };
-    for (const fact of ['owner', 'grantee', 'maker']) {
+    for (const fact of ['owner', 'grantee', 'maker', 'user']) {
       if (typeof facts[fact] === 'string') facts[fact] = as(facts[fact]);
     }
     for (const fact of ['roles', 'member_of']) {
@@ -108,7 +108,7 @@ function allowing(objects: Objects, { roles = new Map() }: Allowance, isKnown: (
     if (parent?.startsWith('large objects of ')) parent = `large objects of ${as(parent.slice(17))}`;
     // What a role makes is its own, whatever else is granted by default in a schema.
     if (object.kind === 'default privilege' && facts.schema !== null && ownsIt(facts)) continue;
-    if (facts.grantee !== undefined) name = grantName(object.kind, parent, facts);
+    if (facts.grantee !== undefined || facts.user !== undefined) name = grantName(object.kind, parent, facts);
     const key = comparableSql(objectKey({ ...object, name }));
     const merged = renamed.get(key)?.facts;
     if (Array.isArray(facts.privileges)) {
@@ -133,6 +133,7 @@ function differences(source: CatalogueObject, target: CatalogueObject, circumsta
     const [a = null, b = null] = [source.facts[fact], target.facts[fact]];
     if (compared.as === 'privileges') return rightsChanged(source, strings(a), strings(b));
     if (isEqual(a, b, compared, circumstances) || isAllowed(source, fact, circumstances)) return [];
+    if (compared.as === 'secrets') return [secretsChanged(source, compared, strings(a), strings(b))];
     return [changed(source, fact, compared, a, b)];
   });
 }
@@ -203,6 +204,21 @@ function changed(
   const [there, here] = shortened(shown(source), shown(target));
   const sentence = `${titleOf(object)}: ${words} is ${there} at the source and ${here} at the target.`;
   return { ...driftOf(name, object, sentence), source, target };
+}
+
+/** Options whose values nobody is shown, nor their hashes: those that differ, by name. */
+function secretsChanged(
+  object: CatalogueObject,
+  { drift, words }: ComparedFact,
+  source: string[],
+  target: string[],
+): Drift {
+  const differing = [
+    ...source.filter((one) => !target.includes(one)),
+    ...target.filter((one) => !source.includes(one)),
+  ];
+  const names = [...new Set(differing.map((option) => option.replace(/=[^=]*$/, '')))].sort().join(', ');
+  return driftOf(drift, object, `${titleOf(object)}: ${words} are not those of the source (${names}).`);
 }
 
 function nameOfChange(object: CatalogueObject, fact: string): DriftName | undefined {

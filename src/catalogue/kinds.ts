@@ -59,9 +59,10 @@ export interface ComparedFact {
    * How two values are compared. `sql`: as PostgreSQL's print of an expression, whose quoting differs between majors.
    * `view`: as a whole query, whose qualifying of columns does too. `roles`: as roles, that may have another name at the
    * target. `privileges`: as a set, of which each may be lost or added. `majors`: only between servers of one major.
-   * `order`: as a sequence, of which one side may lack some.
+   * `order`: as a sequence, of which one side may lack some. `secrets`: as options with hashes in place of their values, of
+   * which names alone are shown.
    */
-  as?: 'sql' | 'view' | 'roles' | 'privileges' | 'majors' | 'order';
+  as?: 'sql' | 'view' | 'roles' | 'privileges' | 'majors' | 'order' | 'secrets';
 }
 
 interface KindOfObject {
@@ -74,6 +75,8 @@ interface KindOfObject {
 
 const owner: ComparedFact = { drift: 'owner wrong', words: 'owner', as: 'roles' };
 const comment: ComparedFact = { drift: 'comment lost', words: 'comment' };
+const commentOf = (what: string): ComparedFact => ({ drift: 'comment lost', words: `comment of ${what}` });
+const options: ComparedFact = { drift: 'object changed', words: 'options', as: 'secrets' };
 /** Facts that all mean the same: name → words. */
 const all = (drift: DriftName, facts: Record<string, string>, as?: ComparedFact['as']) =>
   Object.fromEntries(Object.entries(facts).map(([fact, words]) => [fact, { drift, words, ...(as && { as }) }]));
@@ -84,7 +87,7 @@ export const kinds = {
   database: {
     ...ordinary,
     plural: 'databases',
-    facts: all('object changed', { search_path: 'search_path, as the database sets it' }),
+    facts: all('object changed', { search_path: 'search_path, as the database sets it' }, 'sql'),
   },
   role: {
     ...ordinary,
@@ -93,8 +96,8 @@ export const kinds = {
       ...all('role changed', {
         bypass_row_security: 'BYPASSRLS',
         inherit: 'INHERIT',
-        settings: 'settings',
       }),
+      ...all('role changed', { settings: 'settings' }, 'sql'),
       member_of: { drift: 'role changed', words: 'membership', as: 'roles' },
     },
   },
@@ -116,6 +119,7 @@ export const kinds = {
       ...all('type changed', { definition: 'definition' }, 'sql'),
       owner,
       comment,
+      comments_inside: commentOf('what it is made of'),
     },
   },
   collation: {
@@ -191,6 +195,7 @@ export const kinds = {
         of_type: 'type',
         foreign_server: 'foreign server',
       }),
+      foreign_options: { ...options, drift: 'table changed' },
       ...all('table changed', { partition_key: 'partition key' }, 'sql'),
       column_order: { drift: 'table changed', words: 'order of columns', as: 'order' },
       partition: { drift: 'partition detached', words: 'partition', as: 'sql' },
@@ -238,6 +243,7 @@ export const kinds = {
         statistics_target: 'STATISTICS',
         options: 'options',
       }),
+      foreign_options: { ...options, drift: 'column changed' },
       comment,
     },
   },
@@ -248,7 +254,9 @@ export const kinds = {
       ...all('constraint changed', { form: 'form', enforced: 'enforced' }),
       ...all('constraint changed', { definition: 'definition' }, 'sql'),
       valid: { drift: 'constraint changed', words: 'validated' },
+      ...all('constraint changed', { clustered: 'CLUSTER' }),
       comment,
+      index_comment: commentOf('its index'),
     },
   },
   index: {
@@ -259,7 +267,12 @@ export const kinds = {
       valid: { drift: 'index missing or invalid', words: 'valid' },
       predicate: { drift: 'index changed', words: 'predicate', as: 'sql' },
       definition: { drift: 'index changed', words: 'definition', as: 'sql' },
-      ...all('index changed', { unique: 'UNIQUE', clustered: 'CLUSTER', part_of: 'index that it is part of' }),
+      ...all('index changed', {
+        unique: 'UNIQUE',
+        clustered: 'CLUSTER',
+        part_of: 'index that it is part of',
+        statistics_targets: 'STATISTICS',
+      }),
       comment,
     },
   },
@@ -307,7 +320,12 @@ export const kinds = {
   statistics: {
     ...ordinary,
     plural: 'statistics objects',
-    facts: { definition: { drift: 'object changed', words: 'definition', as: 'sql' }, owner, comment },
+    facts: {
+      ...all('object changed', { definition: 'definition' }, 'sql'),
+      ...all('object changed', { target: 'STATISTICS' }),
+      owner,
+      comment,
+    },
   },
   operator: {
     ...ordinary,
@@ -329,7 +347,50 @@ export const kinds = {
   'operator class': {
     ...ordinary,
     plural: 'operator classes',
-    facts: { ...all('object changed', { type: 'type', default: 'DEFAULT', members: 'members' }), owner, comment },
+    facts: {
+      ...all('object changed', {
+        type: 'type',
+        stored_as: 'STORAGE',
+        family: 'FAMILY',
+        default: 'DEFAULT',
+        members: 'members',
+      }),
+      owner,
+      comment,
+    },
+  },
+  'operator family': {
+    ...ordinary,
+    plural: 'operator families',
+    facts: { ...all('object changed', { members: 'members that are of none of its classes' }), owner, comment },
+  },
+  'access method': {
+    ...ordinary,
+    plural: 'access methods',
+    facts: { ...all('object changed', { form: 'form', handler: 'HANDLER' }), comment },
+  },
+  language: {
+    ...ordinary,
+    plural: 'languages',
+    facts: {
+      ...all('object changed', { trusted: 'TRUSTED', handler: 'HANDLER', inline: 'INLINE', validator: 'VALIDATOR' }),
+      owner,
+      comment,
+    },
+  },
+  conversion: {
+    ...ordinary,
+    plural: 'conversions',
+    facts: {
+      ...all('object changed', { from: 'FOR', to: 'TO', function: 'function', default: 'DEFAULT' }),
+      owner,
+      comment,
+    },
+  },
+  transform: {
+    ...ordinary,
+    plural: 'transforms',
+    facts: { ...all('object changed', { from_sql: 'FROM SQL', to_sql: 'TO SQL' }), comment },
   },
   cast: {
     ...ordinary,
@@ -338,17 +399,30 @@ export const kinds = {
   },
   'text search': {
     ...ordinary,
-    plural: 'text search configurations and dictionaries',
+    plural: 'parts of text search',
     facts: { ...all('object changed', { definition: 'definition' }), owner, comment },
+  },
+  'foreign data wrapper': {
+    ...ordinary,
+    plural: 'foreign data wrappers',
+    facts: { ...all('object changed', { handler: 'HANDLER', validator: 'VALIDATOR' }), options, owner, comment },
   },
   'foreign server': {
     ...ordinary,
     plural: 'foreign servers',
     facts: {
-      ...all('object changed', { wrapper: 'wrapper', type: 'type', version: 'version', options_digest: 'options' }),
+      ...all('object changed', { wrapper: 'wrapper', type: 'type', version: 'version' }),
+      options,
       owner,
       comment,
     },
+  },
+  // What it signs in with is told to nobody but its owner.
+  'user mapping': { ...ordinary, plural: 'user mappings', facts: {} },
+  'security label': {
+    ...ordinary,
+    plural: 'security labels',
+    facts: all('object changed', { label: 'label' }),
   },
   publication: {
     missing: 'publication or extension missing',

@@ -27,8 +27,12 @@ create table "Back Office".fees (
 alter table "Back Office".fees alter column blob set storage external, alter column half set statistics 500;
 alter table "Back Office".fees alter column blob set compression pglz;
 create unique index fees_day on "Back Office".fees (day, lower(blob::text)) include (amount) nulls not distinct where half > 0.5;
+create index fees_sum on "Back Office".fees ((half + id));
+alter index "Back Office".fees_sum alter column 1 set statistics 77;
 create index fees_half on "Back Office".fees (half desc nulls last) where since > '2026-01-01 00:00:00+00';
 create statistics "Back Office".fees_statistics (ndistinct) on id, day from "Back Office".fees;
+alter statistics "Back Office".fees_statistics set statistics 42;
+alter table "Back Office".fees cluster on fees_pkey;
 create rule keep as on delete to "Back Office".fees where old.half > 1 do instead nothing;
 create view "Back Office".a_view with (security_barrier) as
   select f.id, f.json as "Text", case when f.json = 'fees.json' then extract(year from now()) end as year,
@@ -52,6 +56,19 @@ create function "Back Office".to_text(public.postal_address) returns text langua
 create cast (public.postal_address as text) with function "Back Office".to_text(public.postal_address) as assignment;
 create operator class "Back Office".backwards for type int using btree as
   operator 1 >, operator 2 >=, operator 3 =, operator 4 <=, operator 5 <, function 1 btint4cmp(int, int);
+alter operator family "Back Office".backwards using btree add operator 1 > (int, bigint), function 1 btint48cmp(int, bigint);
+create operator family "Back Office".lonely using hash;
+create access method heap_too type table handler heap_tableam_handler;
+create conversion "Back Office".narrow for 'UTF8' to 'LATIN1' from utf8_to_iso8859_1;
+create function "Back Office".from_sql(internal) returns internal language internal immutable as 'varchar_support';
+create transform for date language plpgsql (from sql with function "Back Office".from_sql(internal));
+create cast (bit as interval) with inout;
+create text search parser "Back Office".plain (
+  start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype, headline = prsd_headline);
+create text search template "Back Office".as_is (init = dsimple_init, lexize = dsimple_lexize);
+create materialized view "Back Office".busy as select id, half from "Back Office".fees where half > 0;
+create unique index busy_id on "Back Office".busy (id);
+create materialized view "Back Office".idle as select * from "Back Office".busy with no data;
 create text search configuration "Back Office".notes (copy = pg_catalog.simple);
 create text search dictionary "Back Office".words (template = pg_catalog.simple, stopwords = 'english');
 create domain "Back Office".percentage as numeric(5, 2) default 0 not null
@@ -74,3 +91,22 @@ comment on policy "own profile" on public.profiles is 'Who they are.';
 comment on trigger stamp on public.profiles is 'When.';
 comment on type public.risk_profile is 'How bold.';
 comment on view "Back Office".a_view is 'A view.';
+comment on trigger on_auth_user_created on auth.users is 'Who comes gets a profile.';
+comment on index "Back Office".fees_pkey is 'Key.';
+comment on column public.postal_address.line is 'Street and number.';
+comment on materialized view "Back Office".busy is 'Made of fees.';
+comment on column "Back Office".busy.half is 'A half.';
+comment on statistics "Back Office".fees_statistics is 'Days.';
+comment on rule keep on "Back Office".fees is 'None goes.';
+comment on operator class "Back Office".backwards using btree is 'Last first.';
+comment on operator family "Back Office".lonely using hash is 'Empty.';
+comment on access method heap_too is 'A heap.';
+comment on conversion "Back Office".narrow is 'Fewer letters.';
+comment on transform for date language plpgsql is 'A date.';
+comment on cast (bit as interval) is 'Bits.';
+comment on text search parser "Back Office".plain is 'Words.';
+comment on text search template "Back Office".as_is is 'As it is.';
+comment on text search configuration "Back Office".notes is 'Notes.';
+comment on text search dictionary "Back Office".words is 'Words.';
+comment on event trigger watch_tables is 'Watches.';
+comment on publication back_office is 'Fees.';
