@@ -7,6 +7,9 @@ const session = {
   DateStyle: 'ISO, YMD',
   IntervalStyle: 'postgres',
   extra_float_digits: '3',
+  // Whoever may create in `public`, as the makers of a portal may, cannot slip a function or an operator of theirs into our
+  // statements. It is what Supabase Auth has, and so what the portal's triggers on these tables count on.
+  search_path: 'auth',
   statement_timeout: '10s',
   lock_timeout: '5s',
   idle_in_transaction_session_timeout: '15s',
