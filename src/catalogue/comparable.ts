@@ -20,7 +20,12 @@ const CAST = /^(?:\((.*)\)|([^()]*))::([\p{L}_"][\p{L}\p{N}_$." ]*)$/su;
 export function comparableSql(sql: string): string {
   // Most of it: names and short expressions.
   if (!UNUSUAL.test(sql)) return sql;
-  return withListsCastWhole(tokens(sql).join('').trim());
+  return withListsCastWhole(withNamesInConstants(tokens(sql).join('').trim()));
+}
+
+/** The name in a constant that stands for a table or a sequence is quoted as names are. */
+function withNamesInConstants(sql: string): string {
+  return sql.replace(/'((?:[^']|'')*)'::regclass/g, (_, name: string) => `'${tokens(name).join('')}'::regclass`);
 }
 
 /**

@@ -4,6 +4,7 @@ import { comparableQuery, comparableSql } from '../../src/catalogue/comparable.t
 test.each([
   ['("json" IS NOT NULL)', '(json IS NOT NULL)'],
   ['a  +\n   b', 'a + b'],
+  [`nextval('"json"."Odd_id_seq"'::regclass)`, `nextval('json."Odd_id_seq"'::regclass)`],
   [`CHECK ((x = 'a'::text))  `, `CHECK ((x = 'a'::text))`],
   // As a server prints it first, and once it has read that.
   [
