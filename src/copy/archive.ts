@@ -3,7 +3,7 @@
  * its table of contents. No SQL is rewritten: owners and rights, which name roles, come by themselves (rights.sql.ts).
  */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
@@ -104,9 +104,16 @@ export async function dumpDefinitions(
 async function removeLeft(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = Number(/^gatehouse-copy-(\d+)-/.exec(name)?.[1]);
-    if (!pid || isAlive(pid)) continue;
-    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {});
+    const path = join(tmpdir(), name);
+    if (!pid || isAlive(pid) || !(await isOurs(path))) continue;
+    await rm(path, { recursive: true, force: true }).catch(() => {});
   }
+}
+
+/** In a directory of somebody else's, who may exchange what is in it meanwhile, root would remove what that leads to. */
+async function isOurs(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found?.isDirectory() === true && found.uid === process.getuid?.();
 }
 
 function isAlive(pid: number): boolean {
@@ -121,7 +128,8 @@ function isAlive(pid: number): boolean {
 /** A schema's name as pg_dump's patterns know it: quoted, so that it means itself. */
 const patternOf = (schema: string) => `"${schema.replaceAll('"', '""')}"`;
 
-const LINE = /^\d+; (\d+) (\d+) (.*)$/;
+// A name may have what JavaScript takes for the end of a line.
+const LINE = /^\d+; (\d+) (\d+) (.*)$/s;
 
 function readList(list: string, when: Entry['when']): Entry[] {
   return list.split('\n').flatMap((line) => {

@@ -6,6 +6,7 @@ import { listEventTriggers } from '../portal/event-triggers.sql.ts';
 import {
   type Address,
   dropPublications,
+  inQuotes,
   listKeys,
   listPublications,
   makeSchemas,
@@ -14,6 +15,7 @@ import {
 import {
   addGrants,
   giveToOwners,
+  listAuthTriggers,
   listDefaultPrivileges,
   listGrants,
   listOwned,
@@ -80,10 +82,10 @@ export async function makeKeys(copying: Copying, target: pg.Client): Promise<voi
   const keys = archive.entries.filter(
     (entry) => entry.when === 'after the rows' && KEYS.test(entry.title) && !left.has(addressOf(entry)),
   );
-  const names = await askingCopy(sides.source, () => nameObjects(holder, keys));
+  const names = await askingCopy(sides.source, () => inQuotes(holder, () => nameObjects(holder, keys)));
   await askingCopy(sides.target, async () => {
     await recordStep(target, { id: copy_id, step: 'keys begun', details: {}, at: clock() });
-    const there = await listKeys(target, scope.schemas);
+    const there = await inQuotes(target, () => listKeys(target, scope.schemas));
     const missing = keys.filter((_, n) => !there.has(names[n] ?? ''));
     await archive.restore(missing, configs.target, jobs, signal);
     await recordStep(target, { id: copy_id, step: 'keys', details: { made: missing.length }, at: clock() });
@@ -95,10 +97,9 @@ export async function makeKeys(copying: Copying, target: pg.Client): Promise<voi
  * owners, rights, how far sequences are. Resolves to the number of sequences.
  */
 export async function finishDefinitions(copying: Copying, target: pg.Client): Promise<number> {
-  const { archive, steps, scope, leftOut, authTriggers, holder, substitute, facts, sides, copy_id, clock, notes } =
-    copying;
+  const { archive, steps, scope, leftOut, holder, substitute, facts, sides, copy_id, clock, notes } = copying;
   const { schemas } = scope;
-  const from = <T>(ask: () => Promise<T>) => askingCopy(sides.source, ask);
+  const from = <T>(ask: () => Promise<T>) => askingCopy(sides.source, () => inQuotes(holder, ask));
   const sequences = await from(() => readSequences(holder, schemas));
   if (steps.has('rights')) {
     await askingCopy(sides.target, () => setSequences(target, sequences));
@@ -119,6 +120,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
     // On tables of schema auth the portal's policies are few, and Supabase's are none.
     policies: await listPolicies(holder, [...schemas, 'auth']),
     grants: await listGrants(holder, schemas),
+    authTriggers: (await listAuthTriggers(holder)).filter(({ calls }) => schemas.includes(calls)),
     grantsBeside: await listGrants(holder, ['auth', ...new Set(extensionSchemas)]),
     defaults: await listDefaultPrivileges(holder, schemas),
   }));
@@ -176,9 +178,9 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
       there.owned.filter(({ schema }) => schemas.includes(schema)),
     );
     await makePolicies(target, there.policies, substitute);
-    await makeAuthTriggers(target, authTriggers);
+    await makeAuthTriggers(target, there.authTriggers);
     await target.query(comments);
-    await setGrants(target, schemas, there.grants, substitute);
+    await inQuotes(target, () => setGrants(target, schemas, there.grants, substitute));
     await addGrants(
       target,
       there.grantsBeside.filter(({ grantee }) => carried.has(grantee)),

@@ -4,13 +4,14 @@ import type { Side } from '../migrate/failure.ts';
 import type { Finding } from '../migrate/plan.ts';
 import { countLargeObjects } from '../portal/large-objects.sql.ts';
 import {
+  countDefiners,
   type LooseEnd,
   listEventTriggers,
   listForeignServers,
   listLooseEnds,
   listMade,
 } from '../portal/objects.sql.ts';
-import { type AuthTrigger, listAuthTriggers } from '../portal/rights.sql.ts';
+import { listAuthTriggers } from '../portal/rights.sql.ts';
 import { readTarget, type TargetFacts } from '../portal/roles.sql.ts';
 import { type PortalScope, portalScope } from '../portal/scope.ts';
 import { listPortalTables, type PortalTable } from '../portal/tables.sql.ts';
@@ -42,7 +43,6 @@ export interface CopyPreparation {
   copy: CopyRow | undefined;
   /** Foreign keys and triggers that need what does not come along: they are left out. */
   leftOut: LooseEnd[];
-  authTriggers: AuthTrigger[];
 }
 
 /** Looks at both databases without changing either. */
@@ -59,7 +59,6 @@ export async function prepareCopy(
   const looseEnds = await listLooseEnds(source, scope.schemas, ['auth']);
   const leftOut = looseEnds.filter(({ kind }) => kind !== 'other');
   const triggers = await listAuthTriggers(source);
-  const authTriggers = triggers.filter(({ calls }) => scope.schemas.includes(calls));
   const large_objects = await countLargeObjects(source);
 
   const eventTriggers = await listEventTriggers(source, scope.schemas);
@@ -127,6 +126,18 @@ export async function prepareCopy(
       `Owners, rights or policies name roles that the target does not have, and ${facts.role} may not create any. As its administrator: ${create}.`,
     );
   }
+  for (const { name, becomes } of scope.roles) {
+    if (becomes !== 'itself' || !facts.superusers.includes(name)) continue;
+    stop(
+      `Role ${name} is an ordinary one at the source and a superuser at the target: whoever is a member of it, and every function that belongs to it, could do anything here. Rename one of the two.`,
+    );
+  }
+  const definers = facts.superuser ? await countDefiners(source, scope.schemas) : 0;
+  if (definers > 0) {
+    warning(
+      `${facts.role} is a superuser, and will own what \`postgres\` owned, which is none: ${definers} functions that run with their owner's rights (security definer) could do anything on this server. To keep them in bounds, copy as an ordinary role that owns the target's database and may create roles.`,
+    );
+  }
   const forced = tables.filter((table) => table.forced).map(({ identity }) => identity);
   if (forced.length > 0 && there.bypasses_rls && !facts.bypasses_rls) {
     warning(
@@ -172,5 +183,5 @@ export async function prepareCopy(
     complete_since,
     findings,
   };
-  return { plan, scope, tables, facts, source_identity, copy, leftOut, authTriggers };
+  return { plan, scope, tables, facts, source_identity, copy, leftOut };
 }

@@ -50,6 +50,17 @@ export async function makeSchemas(client: pg.ClientBase, schemas: readonly strin
   for (const { name } of rows) await client.query(`create schema ${escapeIdentifier(name)}`);
 }
 
+/**
+ * Asks with every name in quotes, as PostgreSQL writes it meanwhile: one that needs none there may be a reserved word in a
+ * newer one.
+ */
+export async function inQuotes<T>(client: pg.ClientBase, ask: () => Promise<T>): Promise<T> {
+  await client.query('set quote_all_identifiers = on');
+  const answer = await ask();
+  await client.query('reset quote_all_identifiers');
+  return answer;
+}
+
 /** An object by its place in the catalogue. */
 export interface Address {
   classid: number;
@@ -125,6 +136,19 @@ export async function listLooseEnds(
     [schemas, known],
   );
   return rows;
+}
+
+/** Functions of these schemas that do what they do with the rights of an owner who is no superuser. */
+export async function countDefiners(client: pg.ClientBase, schemas: readonly string[]): Promise<number> {
+  const { rows } = await client.query<{ count: number }>(
+    `select count(*)::int as count
+       from pg_proc as p
+       join pg_namespace as n on n.oid = p.pronamespace
+       join pg_roles as r on r.oid = p.proowner
+      where n.nspname = any ($1) and p.prosecdef and not r.rolsuper`,
+    [schemas],
+  );
+  return rows[0]?.count ?? 0;
 }
 
 export interface Publication {

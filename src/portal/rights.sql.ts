@@ -121,7 +121,9 @@ export async function setGrants(
   // Schemas last: whoever has lost the right to one for a moment finds nothing in it.
   for (const ofSchemas of [false, true]) {
     const now = grants.filter(({ kind }) => (kind === 'schema') === ofSchemas);
-    const stated = new Map(now.map((grant) => [objectOf(grant), substitute(grant.owner) ?? grant.owner]));
+    // Rights on a column say nothing of those on its table, which may be the ordinary ones.
+    const whole = now.filter(({ column }) => column === null);
+    const stated = new Map(whole.map((grant) => [objectOf(grant), substitute(grant.owner) ?? grant.owner]));
     await runAll(client, [
       ...given
         .filter(({ kind }) => (kind === 'schema') === ofSchemas)

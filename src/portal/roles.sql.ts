@@ -12,6 +12,8 @@ export interface TargetFacts {
   version: number;
   /** Names of the roles that are there. */
   roles: string[];
+  /** Those of them that may do everything. */
+  superusers: string[];
   /** May grant BYPASSRLS: a superuser, and since 16 whoever has it and may create roles. */
   may_grant_bypass: boolean;
   /** May create schemas in this database. */
@@ -27,7 +29,8 @@ export async function readTarget(client: pg.ClientBase): Promise<TargetFacts> {
             r.rolsuper or (r.rolcreaterole and r.rolbypassrls and v.version >= 16) as may_grant_bypass,
             has_database_privilege(current_database(), 'create') as may_create,
             pg_has_role(d.datdba, 'usage') as owns_database, pg_encoding_to_char(d.encoding)::text as encoding,
-            array(select rolname::text from pg_roles) as roles
+            array(select rolname::text from pg_roles) as roles,
+            array(select rolname::text from pg_roles where rolsuper) as superusers
        from pg_roles as r, pg_database as d,
             (select current_setting('server_version_num')::int / 10000 as version) as v
       where r.rolname = current_user and d.datname = current_database()`,
@@ -108,5 +111,15 @@ function split(setting: string): [name: string, value: string] {
   return [setting.slice(0, at), setting.slice(at + 1)];
 }
 
-/** A list of names is kept as SQL; one string of it would be one name. */
-const sqlValue = (setting: string, value: string) => (setting === 'search_path' ? value || "''" : escapeLiteral(value));
+/** A list of names is kept as text that says more than names when somebody wants it to: each goes over as a string of its own. */
+function sqlValue(setting: string, value: string): string {
+  if (setting !== 'search_path') return escapeLiteral(value);
+  return namesIn(value).map(escapeLiteral).join(', ') || "''";
+}
+
+/** The names of such a list, as PostgreSQL reads it. */
+function namesIn(list: string): string[] {
+  return [...list.matchAll(/"((?:[^"]|"")*)"|[^\s,"]+/g)].map(([word, quoted]) =>
+    quoted === undefined ? word.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : quoted.replaceAll('""', '"'),
+  );
+}

@@ -6,7 +6,7 @@ const { escapeIdentifier, escapeLiteral } = pg;
 export interface PortalTable {
   schema: string;
   name: string;
-  /** Both, quoted: `public."Odd Table"`. */
+  /** Both, quoted where this server's PostgreSQL needs it: `public."Odd Table"`. */
   identity: string;
   /** Without what the database computes itself. */
   columns: string[];
@@ -131,6 +131,9 @@ export interface PageRange {
   end: number | undefined;
 }
 
+/** As every PostgreSQL reads it: a newer one reserves more words. */
+const inSql = ({ schema, name }: PortalTable) => `${escapeIdentifier(schema)}.${escapeIdentifier(name)}`;
+
 const columnsOf = ({ columns }: PortalTable) => columns.map((name) => escapeIdentifier(name)).join(', ');
 
 /** The statements that read a table, or a part of it, at the source and write it at the target. */
@@ -139,36 +142,36 @@ export function copyStatements(
   range: PageRange | undefined,
   options: { binary: boolean; freeze: boolean },
 ) {
-  const { identity } = table;
+  const name = inSql(table);
   const columns = columnsOf(table);
   const format = options.binary ? 'format binary' : 'format text';
   const page = (number: number) => `${escapeLiteral(`(${number},0)`)}::tid`;
   const end = range?.end === undefined ? '' : ` and ctid < ${page(range.end)}`;
   const rows = range
-    ? `(select ${columns} from only ${identity} where ctid >= ${page(range.first)}${end})`
-    : `${identity} (${columns})`;
+    ? `(select ${columns} from only ${name} where ctid >= ${page(range.first)}${end})`
+    : `${name} (${columns})`;
   return {
     read: `copy ${rows} to stdout (${format})`,
-    write: `copy ${identity} (${columns}) from stdin (${format}${options.freeze ? ', freeze' : ''})`,
+    write: `copy ${name} (${columns}) from stdin (${format}${options.freeze ? ', freeze' : ''})`,
   };
 }
 
-export async function emptyTable(client: pg.ClientBase, { identity }: PortalTable): Promise<void> {
-  await client.query(`truncate only ${identity}`);
+export async function emptyTable(client: pg.ClientBase, table: PortalTable): Promise<void> {
+  await client.query(`truncate only ${inSql(table)}`);
 }
 
 /** Rows of a table none of whose columns is written: there is nothing to copy but their number. */
-export async function countRows(client: pg.ClientBase, { identity }: PortalTable): Promise<number> {
-  const { rows } = await client.query<{ count: string }>(`select count(*) from only ${identity}`);
+export async function countRows(client: pg.ClientBase, table: PortalTable): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(`select count(*) from only ${inSql(table)}`);
   return Number(rows[0]?.count);
 }
 
-export async function insertEmptyRows(client: pg.ClientBase, { identity }: PortalTable, count: number): Promise<void> {
-  await client.query(`insert into ${identity} select from generate_series(1, $1::bigint)`, [count]);
+export async function insertEmptyRows(client: pg.ClientBase, table: PortalTable, count: number): Promise<void> {
+  await client.query(`insert into ${inSql(table)} select from generate_series(1, $1::bigint)`, [count]);
 }
 
-export async function analyzeTable(client: pg.ClientBase, { identity }: PortalTable): Promise<void> {
-  await client.query(`analyze ${identity}`);
+export async function analyzeTable(client: pg.ClientBase, table: PortalTable): Promise<void> {
+  await client.query(`analyze ${inSql(table)}`);
 }
 
 export interface SequenceState {

@@ -1,0 +1,159 @@
+/** A source that belongs to somebody who means harm: its names and settings are names and settings, whatever they say. */
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectionFromUrl } from '../../src/config/connection.ts';
+import { run } from '../../src/copy/copy.command.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
+import { run as runVerify } from '../../src/verify/verify.command.ts';
+import { outcomeOf } from '../harness/command.ts';
+import type { SupabaseSource } from '../harness/supabase-source.ts';
+import { ask } from '../portal/portal-rows.ts';
+import { createPortalSource } from '../portal/portal-source.ts';
+
+let directory: string;
+let server: EmbeddedPostgres;
+let source: SupabaseSource;
+
+/** What PostgreSQL takes for one name and an unwary reader for more. */
+const INJECTION = 'public;create/**/table/**/public.injected();--';
+const names = [
+  `o'clock "quoted"`,
+  'a\nb; drop table auth.users; --',
+  '$(touch injected) `injected` %s %I $1 {0}',
+  '\u001b]0;title\u0007\u001b[2Jcleared\u009b31m',
+  'separator\u2028of lines\u2029here',
+  '\\N\\. \\gexec \\! id',
+  'json',
+  'system_user',
+  'x'.repeat(63),
+  'ж'.repeat(31),
+  'Twice',
+  'twice',
+  '<script>alert(1)</script>',
+];
+
+const quoted = pg.escapeIdentifier;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'gatehouse-hostile-'));
+  await chmod(directory, 0o711);
+  server = await startEmbeddedPostgres({ directory, settings: { fsync: 'off', max_connections: '50' }, version: 18 });
+  source = await createPortalSource({ users: 100, portal: false });
+  const schemas = names.map((name) => {
+    const schema = quoted(name);
+    const text = pg.escapeLiteral(name);
+    const named = (kind: string) => quoted(`${name.slice(0, 20)} ${kind}`);
+    const type = `${schema}.${named('type')}`;
+    return `
+      create schema ${schema};
+      create type ${type} as enum (${text}, 'other');
+      create function ${schema}.${schema}(${schema} ${type}) returns text
+        language sql immutable as ${pg.escapeLiteral(`select ${text}::text`)};
+      create table ${schema}.${schema} (
+        ${schema} ${type} primary key default ${text}, id serial,
+        constraint ${named('check')} check (${schema} in (${text}, 'other')));
+      create index on ${schema}.${schema} (${schema}.${schema}(${schema}));
+      create policy ${schema} on ${schema}.${schema} using (${schema} = ${text});
+      insert into ${schema}.${schema} values (default);
+      comment on table ${schema}.${schema} is ${text};
+      comment on column ${schema}.${schema}.${schema} is ${text};
+      create view ${schema}.${named('view')} as select * from ${schema}.${schema};
+      grant usage on schema ${schema} to authenticated;
+      grant select (${schema}) on ${schema}.${schema} to authenticated;
+      alter schema ${schema} owner to postgres`;
+  });
+  await ask(
+    source.adminUrl,
+    `${schemas.join(';\n')};
+     do $$ begin
+       create role hostile_group nologin; create role hostile_member nologin;
+     exception when duplicate_object then null; end $$;
+     grant hostile_group to hostile_member;
+     create function public.mighty() returns text language sql security definer as 'select current_user::text';
+     alter function public.mighty() owner to postgres;
+     grant usage on schema public to hostile_group, hostile_member;
+     -- As no client but SET would write it.
+     select set_config('search_path', '${INJECTION}', false);
+     alter role hostile_member set search_path from current;
+     alter database ${quoted(new URL(source.adminUrl).pathname.slice(1))} set search_path from current`,
+  );
+});
+
+afterAll(async () => {
+  await ask(source.adminUrl, 'alter role hostile_member reset all');
+  await source.drop();
+  await server.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Runs a command as at a terminal. */
+const gatehouse = (command: typeof run | typeof runVerify, args: string[], url: string) =>
+  outcomeOf(
+    (streams) =>
+      command(args, {
+        ...streams,
+        secrets: { column_keys: new Map() },
+        operator: 'ops@example.com',
+        findDatabase: async () => connectionFromUrl(url),
+        env: process.env,
+      }),
+    { isTTY: true },
+  );
+
+async function makeTarget(name: string): Promise<string> {
+  await ask(server.url, `create database ${name} template template0`);
+  const url = new URL(server.url);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+test('a role that is ordinary at the source and a superuser at the target stops the copy', async () => {
+  const to = await makeTarget('namesake');
+  await ask(server.url, 'create role hostile_group superuser nologin');
+  try {
+    const refused = await gatehouse(run, ['--from', source.url, '--apply'], to);
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringMatching(/^Role hostile_group is an ordinary one/) });
+    expect(await ask(to, "select from pg_roles where rolname = 'hostile_member'")).toEqual([]);
+  } finally {
+    await ask(server.url, 'drop role hostile_group');
+  }
+});
+
+test('what functions could do with the rights of a superuser is said before they have them', async () => {
+  const looked = await gatehouse(run, ['--from', source.url], await makeTarget('looked'));
+  expect(looked.code).toBe(0);
+  expect(looked.stdout).toMatch(
+    /^warning: gatehouse_superuser is a superuser, and will own what `postgres` owned, which is none: \d+ functions/m,
+  );
+});
+
+test('names of every kind arrive as they are, and a setting is not more than a list of names', async () => {
+  const to = await makeTarget('named');
+  const copied = await gatehouse(run, ['--from', source.url, '--apply'], to);
+  expect(copied).toMatchObject({ code: 0, stderr: '' });
+  const verified = await gatehouse(runVerify, ['--from', source.url, '--json'], to);
+  const { verification } = JSON.parse(verified.stdout.trim().split('\n').at(-1) ?? '');
+  expect(verification.tables.filter(({ equal }: { equal: boolean }) => !equal)).toEqual([]);
+  // Their text is not the same, and that is said.
+  expect(verification.catalogue.drift.map(({ sentence }: { sentence: string }) => sentence)).toEqual([
+    expect.stringMatching(/^The database: search_path/),
+    expect.stringMatching(/^Role hostile_member: settings/),
+  ]);
+
+  const rows = await ask<{ table: string }>(
+    to,
+    `select n.nspname as "table" from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+      where c.relname = n.nspname and c.relkind = 'r' and obj_description(c.oid, 'pg_class') = n.nspname`,
+  );
+  expect(rows.map(({ table }) => table).sort()).toEqual([...names].sort());
+  expect(await ask(to, "select from pg_class where relname = 'injected'")).toEqual([]);
+  const settings = await ask<{ setting: string }>(
+    to,
+    `select unnest(setconfig) as setting from pg_db_role_setting as s left join pg_roles as r on r.oid = s.setrole
+      where rolname = 'hostile_member' or setdatabase = (select oid from pg_database where datname = current_database())`,
+  );
+  expect(new Set(settings.map(({ setting }) => setting))).toEqual(new Set([`search_path="${INJECTION}"`]));
+});
