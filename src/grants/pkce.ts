@@ -10,7 +10,7 @@ import { attemptArgs, forgetFailures, isLocked, recordFailure } from '../lockout
 import type { SessionRow } from '../sessions/session-response.ts';
 import { startSession } from '../sessions/start-session.ts';
 import { deleteFlow, findFlow, type IssuedFlow } from '../users/flow-state.sql.ts';
-import { actorOf, type UserRow } from '../users/user.ts';
+import { actorOf, isBanned, type UserRow } from '../users/user.ts';
 import { lockUser } from '../users/users.sql.ts';
 
 export interface Exchange {
@@ -53,9 +53,7 @@ async function exchangeCode(
     const reason = locked ? `${isRight ? 'right' : 'wrong'} verifier; locked` : 'wrong verifier';
     return refuse(new AuthError('bad_code_verifier', { reason }));
   }
-  if (user.banned_until !== null && Date.parse(user.banned_until) > now.getTime()) {
-    return refuse(new AuthError('user_banned'));
-  }
+  if (isBanned(user, now)) return refuse(new AuthError('user_banned'));
   const [used] = await deleteFlow(tx, { id: flow.id });
   if (!used) return unknown('code used at the same moment');
   await forgetFailures(tx, guesses);

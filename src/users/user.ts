@@ -171,6 +171,13 @@ function identityJson(identity: Identity): Identity {
   } as Identity;
 }
 
+/** PostgreSQL's `infinity` and years past 9999, which a `Date` does not read, are still to come. */
+export function isBanned({ banned_until }: Pick<UserRow, 'banned_until'>, now: Date): boolean {
+  if (banned_until === null) return false;
+  const until = Date.parse(banned_until);
+  return Number.isNaN(until) ? !/^-|BC$/.test(banned_until) : until > now.getTime();
+}
+
 /** The user as the one who acts, in the audit log's words. */
 export function actorOf(
   user: Pick<UserRow, 'id' | 'role' | 'phone' | 'email' | 'raw_user_meta_data' | 'is_sso_user'>,

@@ -26,7 +26,7 @@ import { evenOut } from '../users/even-time.ts';
 import { emailIdentityData } from '../users/identity-data.ts';
 import { type FlowMethod, issueCode } from '../users/pkce.ts';
 import { isOwnSignUp, isUnproven } from '../users/unproven.ts';
-import { actorOf, type UserRow } from '../users/user.ts';
+import { actorOf, isBanned, type UserRow } from '../users/user.ts';
 import { confirmEmail, lockUser, replaceSignUp } from '../users/users.sql.ts';
 import { confirmEmailChange } from './email-change.ts';
 
@@ -229,10 +229,6 @@ function flowOf(type: string, { token_type }: OneTimeToken): FlowMethod {
   if (token_type === 'confirmation_token') return type === 'invite' ? 'invite' : 'email/signup';
   if (token_type === 'recovery_token') return type === 'recovery' ? 'recovery' : 'magiclink';
   return 'email_change';
-}
-
-function isBanned({ banned_until }: UserRow, now: Date): boolean {
-  return banned_until !== null && Date.parse(banned_until) > now.getTime();
 }
 
 function refuseProof(

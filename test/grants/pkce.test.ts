@@ -248,6 +248,7 @@ describe('a code lives five minutes', () => {
 describe('is refused', () => {
   test.each([
     ['a banned user', `update auth.users set banned_until = '2100-01-01' where id = $1`, 400, 'user_banned'],
+    ['a user banned for ever', `update auth.users set banned_until = 'infinity' where id = $1`, 400, 'user_banned'],
     ['a deleted user', 'delete from auth.users where id = $1', 404, 'flow_state_not_found'],
     ['a softly deleted user', 'update auth.users set deleted_at = now() where id = $1', 404, 'flow_state_not_found'],
   ])('the right code and verifier of %s', async (_who, change, status, error_code) => {
