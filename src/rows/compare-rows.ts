@@ -2,7 +2,16 @@
 import { compareTable, type RowComparison, type Sides } from './compare-table.ts';
 import { pinForms } from './settings.sql.ts';
 import type { ComparedTable, PageRange } from './sums.sql.ts';
-import { beginTable, endTable, inSql, listPassedOver, listTables, lockTables, type TableFacts } from './tables.sql.ts';
+import {
+  beginTable,
+  endTable,
+  inSql,
+  listPassedOver,
+  listTables,
+  listViews,
+  lockTables,
+  type TableFacts,
+} from './tables.sql.ts';
 
 export interface TableComparison extends RowComparison {
   /** As SQL writes it. */
@@ -73,7 +82,11 @@ export async function compareRows(
     onEvent({ event: 'table', comparison });
     tables.push(comparison);
   }
-  return { tables, not_checked: await passedOver(sides, schemas) };
+  const views = await compareViews(sides, schemas, onEvent);
+  return {
+    tables: [...tables, ...views.tables],
+    not_checked: [...views.not_checked, ...(await passedOver(sides, schemas))],
+  };
 }
 
 async function prepare(sides: Sides, side: keyof Sides, schemas: readonly string[]): Promise<TableFacts[]> {
@@ -113,6 +126,41 @@ async function comparePair(
   );
   const equal = rows.equal && shape.length === 0;
   return { table, key: [...compared.key], columns: compared.columns.length, shape, ...rows, equal };
+}
+
+/**
+ * Materialized views that hold the same rows on both sides. Another one was made of the same tables at another time: that is
+ * no difference of the portal's, and is said. None can be locked, so one that is refreshed meanwhile may be among them.
+ */
+async function compareViews(
+  sides: Sides,
+  schemas: readonly string[],
+  onEvent: (event: RowsEvent) => void,
+): Promise<RowsComparison> {
+  const compared: RowsComparison = { tables: [], not_checked: [] };
+  const here = new Map((await listViews(sides.target, schemas)).map((facts) => [inSql(facts), facts]));
+  for (const there of await listViews(sides.source, schemas)) {
+    const other = here.get(inSql(there));
+    // That it is missing, or filled on one side alone, is a matter of definitions.
+    if (!other?.populated || !there.populated) continue;
+    const pass = (why: string) =>
+      compared.not_checked.push({ what: `the rows of materialized view ${there.label}`, why });
+    if (!there.readable || !other.readable) {
+      pass(`the role at the ${there.readable ? 'target' : 'source'} may not read it`);
+      continue;
+    }
+    const comparison = await comparePair(sides, there, other, onEvent);
+    if (comparison.equal) {
+      onEvent({ event: 'table', comparison });
+      compared.tables.push(comparison);
+    } else {
+      const { source, target } = comparison;
+      pass(
+        `it was made of its tables at another time here than there (${source.rows} rows at the source, ${target.rows} at the target): refresh it on both sides and verify again`,
+      );
+    }
+  }
+  return compared;
 }
 
 /** What statements lock beside the tables, their indexes, is given free again: a portal has more than a server has locks. */
@@ -169,7 +217,6 @@ function rangesOf({ bytes, heap }: TableFacts): (PageRange | undefined)[] {
 }
 
 const reasons = {
-  'materialized view': 'its rows are made from other tables, and are made anew by REFRESH MATERIALIZED VIEW',
   'foreign table': 'its rows are in another database',
   'extension table': 'it belongs to an extension, that fills it where it is installed',
 } as const;

@@ -31,6 +31,8 @@ export interface TableFacts {
   readable: boolean;
   /** Row level security would keep rows from this role. */
   veiled: boolean;
+  /** False of a materialized view that nobody has filled yet. */
+  populated: boolean;
 }
 
 /** Something whose rows are not compared. */
@@ -38,7 +40,7 @@ export interface PassedOver {
   schema: string;
   name: string;
   label: string;
-  kind: 'materialized view' | 'foreign table' | 'extension table';
+  kind: 'foreign table' | 'extension table';
 }
 
 const BASE_TYPE = `
@@ -48,7 +50,16 @@ const BASE_TYPE = `
     select b.type, t.oid, t.typbasetype from base as b join pg_type as t on t.oid = b.typbasetype)`;
 
 /** Ordinary tables in these schemas, partitions each by itself, in order of their names. */
-export async function listTables(client: pg.ClientBase, schemas: readonly string[]): Promise<TableFacts[]> {
+export const listTables = (client: pg.ClientBase, schemas: readonly string[]) => listRelations(client, schemas, 'r');
+
+/** Materialized views in these schemas, in order of their names. */
+export const listViews = (client: pg.ClientBase, schemas: readonly string[]) => listRelations(client, schemas, 'm');
+
+async function listRelations(
+  client: pg.ClientBase,
+  schemas: readonly string[],
+  kind: 'r' | 'm',
+): Promise<TableFacts[]> {
   const { rows } = await client.query<TableFacts & { bytes: string }>(
     `${BASE_TYPE}
      select n.nspname as schema, c.relname as name, format('%I.%I', n.nspname, c.relname) as label,
@@ -81,13 +92,13 @@ export async function listTables(client: pg.ClientBase, schemas: readonly string
             c.reltoastrelid <> 0 and pg_relation_size(c.reltoastrelid) > 0 as large_values,
             am.amname = 'heap' as heap,
             has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable,
-            row_security_active(c.oid) as veiled
+            row_security_active(c.oid) as veiled, c.relispopulated as populated
        from pg_class as c
        join pg_namespace as n on n.oid = c.relnamespace
        join pg_am as am on am.oid = c.relam
-      where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname = any ($1) and not ${ofExtension}
+      where c.relkind = $2 and c.relpersistence <> 't' and n.nspname = any ($1) and not ${ofExtension}
       order by n.nspname collate "C", c.relname collate "C"`,
-    [schemas],
+    [schemas, kind],
   );
   return rows.map((row) => ({ ...row, bytes: Number(row.bytes) }));
 }
@@ -100,10 +111,10 @@ const ofExtension = `exists (
 export async function listPassedOver(client: pg.ClientBase, schemas: readonly string[]): Promise<PassedOver[]> {
   const { rows } = await client.query<PassedOver>(
     `select n.nspname as schema, c.relname as name, format('%I.%I', n.nspname, c.relname) as label,
-            case c.relkind when 'm' then 'materialized view' when 'f' then 'foreign table' else 'extension table' end as kind
+            case c.relkind when 'f' then 'foreign table' else 'extension table' end as kind
        from pg_class as c
        join pg_namespace as n on n.oid = c.relnamespace
-      where n.nspname = any ($1) and (c.relkind in ('m', 'f') or c.relkind = 'r' and ${ofExtension})
+      where n.nspname = any ($1) and (c.relkind = 'f' or c.relkind in ('r', 'm') and ${ofExtension})
       order by n.nspname collate "C", c.relname collate "C"`,
     [schemas],
   );

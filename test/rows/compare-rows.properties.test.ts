@@ -74,7 +74,7 @@ test('nothing but a change is found, and every change is', { timeout: 120_000 },
       const value = (text: string | null | undefined) => (text == null ? 'null' : pg.escapeLiteral(text));
       const insert = (row: readonly (string | null)[], n: number) =>
         `insert into t values (${[...(key ? [n] : []), ...row.map(value)].join(', ')});`;
-      const create = `drop table if exists t; create table t (${[...(key ? ['"the key" int primary key'] : []), ...columns].join(', ')});`;
+      const create = `set search_path = public; drop table if exists t; create table t (${[...(key ? ['"the key" int primary key'] : []), ...columns].join(', ')});`;
       await source.pool.query(create + rows.map(insert).join(''));
       await target.pool.query(create + rows.map(insert).reverse().join(''));
       const sides = { source: source.pool, target: target.pool };

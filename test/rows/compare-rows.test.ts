@@ -251,9 +251,53 @@ test('no value is in what is said of a row, but for its key', async () => {
 });
 
 test('what holds rows and is no table of the portal is listed as not compared', async () => {
-  const { not_checked } = await compare(pools(), 'create materialized view totals as select count(*) from parts');
+  const make =
+    'create foreign data wrapper afar; create server there foreign data wrapper afar; create foreign table far (id int) server there';
+  try {
+    await query(source.url, make);
+    const { not_checked } = await compare(pools());
+    expect(not_checked).toEqual([
+      { what: 'the rows of foreign table public.far', why: 'its rows are in another database' },
+    ]);
+  } finally {
+    await query(source.url, 'drop foreign data wrapper afar cascade');
+  }
   // Only the source is asked: what is not there is nothing that could be missing.
-  expect(not_checked).toEqual([]);
+  expect((await compare(pools(), make)).not_checked).toEqual([]);
+});
+
+test('a materialized view is compared where both sides have filled it; one of another time is said, and is no difference', async () => {
+  const make = `create materialized view totals as select n % 2 as odd, count(*) from generate_series(1, 20) as n group by 1;
+    create materialized view empty as select 1 as one with no data;
+    create materialized view late as select 1 as one`;
+  try {
+    await query(source.url, make);
+    await query(target.url, `${make}; refresh materialized view late with no data`);
+    const same = await compare(pools());
+    expect(same.tables.find(({ table }) => table === 'public.totals')).toMatchObject({
+      equal: true,
+      source: { rows: 2 },
+    });
+    expect(same.tables.map(({ table }) => table)).not.toContain('public.late');
+    expect(same.not_checked).toEqual([]);
+
+    const { tables, not_checked } = await compare(
+      pools(),
+      'drop materialized view totals; create materialized view totals as select 2 as odd, 3::bigint as count',
+    );
+    expect(tables.filter(({ equal }) => !equal)).toEqual([]);
+    expect(tables.map(({ table }) => table)).not.toContain('public.totals');
+    expect(not_checked).toEqual([
+      {
+        what: 'the rows of materialized view public.totals',
+        why: expect.stringMatching(
+          /^it was made of its tables at another time .* \(2 rows at the source, 1 at the target\): refresh/,
+        ),
+      },
+    ]);
+  } finally {
+    for (const { url } of [source, target]) await query(url, 'drop materialized view if exists totals, empty, late');
+  }
 });
 
 test('a role that does not see all rows of a table is told which, before anything is compared', async () => {

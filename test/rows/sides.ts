@@ -7,7 +7,8 @@ import type { Sides } from '../../src/rows/compare-table.ts';
 export async function onSides<T>(pools: Sides<pg.Pool>, work: (sides: Sides) => Promise<T>): Promise<T> {
   const sides = { source: await pools.source.connect(), target: await pools.target.connect() };
   try {
-    for (const client of Object.values(sides)) await client.query('begin transaction isolation level repeatable read');
+    for (const client of Object.values(sides))
+      await client.query('begin transaction isolation level repeatable read; set local search_path = public');
     return await work(sides);
   } finally {
     for (const client of Object.values(sides)) {
