@@ -502,7 +502,7 @@ const questions: Record<Exclude<Kind, 'role'>, string> = {
      where ${notOfAnExtension('pg_foreign_data_wrapper', 'w.oid')} and $1::text[] is not null`,
 
   'foreign server': `
-    select format('%I', s.srvname) as object, w.fdwname::text as wrapper, s.srvtype as type, s.srvversion as version,
+    select format('%I', s.srvname) as object, quote_ident(w.fdwname) as wrapper, s.srvtype as type, s.srvversion as version,
            ${hashed('s.srvoptions')} as options,
            ${role('s.srvowner')} as owner, obj_description(s.oid, 'pg_foreign_server') as comment
       from pg_foreign_server as s

@@ -5,8 +5,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { type CatalogueObject, objectKey, readCatalogue } from '../catalogue/catalogue.ts';
+import { type Catalogue, type CatalogueObject, objectKey, readCatalogue } from '../catalogue/catalogue.ts';
 import { type Allowance, compareCatalogues, type Drift } from '../catalogue/compare.ts';
+import { untold } from '../catalogue/coverage.ts';
 import { readServerFacts } from '../migrate/catalogue.sql.ts';
 import { asking, MigrationFailure, type Side } from '../migrate/failure.ts';
 import type { TableProof } from '../migrate/proof.ts';
@@ -109,7 +110,7 @@ export async function verifyPortal(
     const roles = substitutes(scope, await listOwners(sides.target, scope.schemas), side.target.role);
     const looseEnds = await leftOut(sides.source, scope);
     onEvent({ event: 'comparing', what: 'definitions' });
-    const catalogue = await compareDefinitions(sides, scope, roles, looseEnds);
+    const { unused, ...catalogue } = await compareDefinitions(sides, scope, roles, looseEnds);
     for (const drift of catalogue.drift) onEvent({ event: 'drift', drift });
 
     // Where gatehouse does not keep them, users were restored like any other rows.
@@ -136,6 +137,7 @@ export async function verifyPortal(
       ...large_objects.not_checked,
       ...(keeps_users ? await usersNotChecked(sides.source) : []),
       ...looseEnds.map(({ what, why }) => ({ what, why })),
+      ...unused.map((what) => ({ what, why: 'no table of the portal is on it, and it may stay behind' })),
       ...outOfScope(scope),
     ];
     const verification: Verification = {
@@ -217,7 +219,7 @@ async function compareDefinitions(
   { schemas, extensions }: PortalScope,
   roles: ReadonlyMap<string, string>,
   looseEnds: readonly LeftOut[],
-): Promise<Verification['catalogue']> {
+): Promise<Verification['catalogue'] & { unused: string[] }> {
   const there = await readCatalogue(source, schemas);
   const here = await readCatalogue(target, schemas);
   const allowed: [string, 'absent' | 'anywhere'][] = extensions.flatMap(({ name, treatment }) => {
@@ -225,9 +227,20 @@ async function compareDefinitions(
     return [[name, treatment === 'stays' ? 'absent' : 'anywhere']];
   });
   const ofPlatform = [...there.objects.values()].filter(isOfPlatform);
-  const absent = new Set([...ofPlatform.map(objectKey), ...looseEnds.map(({ key }) => key)]);
+  const unused = unusedServers(there).filter((server) => !here.objects.has(server));
+  const absent = new Set([...ofPlatform.map(objectKey), ...looseEnds.map(({ key }) => key), ...unused]);
   const allowance: Allowance = { roles, extensions: new Map(allowed), absent };
-  return { objects: there.objects.size, drift: compareCatalogues(there, here, allowance) };
+  return { objects: there.objects.size, drift: compareCatalogues(there, here, allowance), unused };
+}
+
+/** Foreign servers, and wrappers of no extension, that no table of these schemas is on. */
+function unusedServers({ objects }: Catalogue): string[] {
+  const of = (kind: CatalogueObject['kind']) => [...objects.values()].filter((object) => object.kind === kind);
+  const inUse = new Set(of('table').map(({ facts }) => facts.foreign_server));
+  const servers = Map.groupBy(of('foreign server'), ({ name }) => inUse.has(name));
+  const wrappersInUse = new Set(servers.get(true)?.map(({ facts }) => facts.wrapper));
+  const wrappers = of('foreign data wrapper').filter(({ name }) => !wrappersInUse.has(name));
+  return [...wrappers, ...(servers.get(false) ?? [])].map(objectKey);
 }
 
 interface LeftOut extends NotChecked {
@@ -282,6 +295,7 @@ function outOfScope({ treatments, extensions, schemas, roles }: PortalScope): No
   return [
     auth,
     { what: "Supabase's own publications", why: 'its services subscribe to them, and stay behind' },
+    ...untold,
     ...behind.map(({ name, why }) => ({ what: `schema ${name}`, why })),
     ...missing.map(({ name, why }) => ({ what: `extension ${name}`, why })),
     ...(schemas.includes('storage') ? [files] : []),

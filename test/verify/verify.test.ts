@@ -64,7 +64,7 @@ test('a copy of all pages is equal, and what was not compared is said', async ()
   expect(verification.sequences.map(({ sequence }) => sequence)).toContain('public.document_number');
   expect(verification.large_objects).toMatchObject({ count: 1, bytes: 4 });
   expect(verification.not_checked.map(({ what }) => what)).toEqual(
-    expect.arrayContaining(['the files of storage.objects', 'schema vault', 'passwords of roles']),
+    expect.arrayContaining(['the files of storage.objects', 'schema vault', 'passwords of roles', 'subscriptions']),
   );
   expect(verification.ledger_hash).toBeUndefined();
   expect(events.map(({ event }) => event).filter((event) => event !== 'table' && event !== 'rows_read')).toEqual([
@@ -195,6 +195,34 @@ test('what definitions have become is named beside what became of rows', async (
     );
   } finally {
     await dropCopy(copy);
+  }
+});
+
+test('a foreign server may stay behind that no table of the portal is on; who signs in there, and how, is nowhere said', async () => {
+  const secret = 'do-not-show-this';
+  try {
+    await query(
+      source.adminUrl,
+      `create foreign data wrapper afar; create server ledger foreign data wrapper afar options (token '${secret}');
+       create user mapping for postgres server ledger options (user '${secret}', password '${secret}')`,
+    );
+    const unused = await verifyPortal(...sides());
+    expect(differences(unused)).toEqual([]);
+    expect(unused.not_checked.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(['foreign server ledger', 'foreign data wrapper afar', 'options of user mappings']),
+    );
+
+    await query(source.adminUrl, 'create foreign table public.far (id int) server ledger');
+    const used = await verifyPortal(...sides());
+    expect(differences(used)).toEqual([
+      'undefined object missing: public.far',
+      'undefined object missing: afar',
+      'undefined object missing: ledger',
+    ]);
+    expect(used.not_checked.map(({ what }) => what)).toContain('the rows of foreign table public.far');
+    expect(JSON.stringify([unused, used])).not.toContain(secret);
+  } finally {
+    await query(source.adminUrl, 'drop foreign data wrapper afar cascade');
   }
 });
 
