@@ -14,6 +14,8 @@ const SETTINGS = `
 
 export async function pinSession(client: pg.ClientBase): Promise<void> {
   await client.query(SETTINGS);
+  // Servers before 17 do not have it.
+  await client.query("select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'");
 }
 
 export const tryBackupLock = (client: pg.ClientBase) => tryLock(client, BACKUP_LOCK);

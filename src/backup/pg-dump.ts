@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
+import { firstError, hasOnlyTimeouts, type PgTools, stopAtErrors } from '../db/pg-tools.ts';
 import { BackupFailure } from './failure.ts';
 
 /** What a program says is read up to here. */
@@ -35,12 +36,12 @@ export async function* dumpDatabase(
  * @throws BackupFailure with pg_restore's first error; what `dump` throws
  */
 export async function restoreDatabase(
-  pg_restore: string,
+  tools: PgTools,
   dump: AsyncIterable<Buffer>,
-  { database, env }: { database: string; env: NodeJS.ProcessEnv },
+  { database, server_major, env }: { database: string; server_major: number; env: NodeJS.ProcessEnv },
 ): Promise<void> {
-  const args = ['--exit-on-error', '--no-subscriptions', '--no-password', `--dbname=${database}`];
-  const child = spawn(pg_restore, args, { env, stdio: ['pipe', 'ignore', 'pipe'] });
+  const args = [...stopAtErrors(tools, server_major), '--no-subscriptions', '--no-password', `--dbname=${database}`];
+  const child = spawn(tools.pg_restore, args, { env, stdio: ['pipe', 'ignore', 'pipe'] });
   const ended = endOf(child);
   let broken: unknown;
   try {
@@ -70,10 +71,12 @@ async function endOf(child: ChildProcess): Promise<string | undefined> {
   });
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-    if (code === 0) return undefined;
-    const lines = said.split('\n');
-    const line = lines.find((each) => /error:|fatal:/i.test(each)) ?? lines[0];
-    return line?.replace(/^pg_\w+: (?:error: )?/, '').replace(/\.$/, '') || `it ended with ${code ?? signal}`;
+    if (code === 0 || (code === 1 && said.length < SAID_LIMIT && hasOnlyTimeouts(said))) return undefined;
+    return (
+      firstError(said)
+        .replace(/^pg_\w+: (?:error: )?/, '')
+        .replace(/\.$/, '') || `it ended with ${code ?? signal}`
+    );
   } catch (error) {
     return (error as Error).message;
   }

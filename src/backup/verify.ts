@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Connection } from '../config/connection.ts';
 import { inTransaction } from '../db/database.ts';
-import { pgToolEnvironment } from '../db/pg-tools.ts';
+import { type PgTools, pgToolEnvironment } from '../db/pg-tools.ts';
 import { createPool } from '../db/pool.ts';
 import { AgeError, decrypt } from './age.ts';
 import type { AgeKey } from './age-key.ts';
@@ -163,7 +163,7 @@ async function restoreAndCompare(
   ];
 
   const began = place.clock();
-  const restored = await restore(place, backup, tools.pg_restore, { keys, scratch });
+  const restored = await restore(place, backup, tools, { keys, scratch });
   const restore_seconds = secondsBetween(began, place.clock());
   const base = { not_checked, restore_seconds, scratch: described };
   if (restored !== undefined) return { ...base, differences: [restored], newest_event: null };
@@ -179,13 +179,14 @@ async function restoreAndCompare(
 async function restore(
   place: Workplace,
   backup: StoredBackup,
-  pg_restore: string,
+  tools: PgTools,
   { keys, scratch }: { keys: AgeKey[]; scratch: Scratch },
 ): Promise<string | undefined> {
   await using tool = await pgToolEnvironment(scratch.connection, 'gatehouse backup verify', place.env);
   const dump = decrypt(createReadStream(join(backup.directory, DUMP)), keys);
   try {
-    await restoreDatabase(pg_restore, dump, { database: scratch.connection.database, env: tool.env });
+    const { connection, server_major } = scratch;
+    await restoreDatabase(tools, dump, { database: connection.database, server_major, env: tool.env });
     return undefined;
   } catch (error) {
     if (error instanceof AgeError) return `${DUMP} cannot be decrypted: it is not what was written`;

@@ -7,7 +7,7 @@ import { lstat, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { type PgTools, pgToolEnvironment, runPgTool } from '../db/pg-tools.ts';
+import { type PgTools, pgToolEnvironment, runPgTool, stopAtErrors, withoutTimeouts } from '../db/pg-tools.ts';
 
 /** One line of an archive's table of contents. */
 export interface Entry {
@@ -40,13 +40,15 @@ export interface DumpOptions {
   snapshot: string;
   /** Schemas that are not dumped. */
   leave: readonly string[];
+  /** Of the server that the definitions are made on. */
+  target_major: number;
   signal: AbortSignal;
 }
 
 /** Dumps the definitions of all schemas but some, as they are in the snapshot. */
 export async function dumpDefinitions(
   source: pg.ClientConfig,
-  { tools, env, application_name, snapshot, leave, signal }: DumpOptions,
+  { tools, env, application_name, snapshot, leave, target_major, signal }: DumpOptions,
 ): Promise<Archive> {
   await removeLeft();
   const directory = await mkdtemp(join(tmpdir(), `gatehouse-copy-${process.pid}-`));
@@ -85,11 +87,18 @@ export async function dumpDefinitions(
         .update(definitionsOf(await read('--file=-')))
         .digest('hex'),
       sqlOf: async (entries) =>
-        entries.length === 0 ? '' : withoutPsql(await read('--file=-', ...plain, await listOf(entries))),
+        entries.length === 0
+          ? ''
+          : withoutTimeouts(withoutPsql(await read('--file=-', ...plain, await listOf(entries))), tools),
       restore: async (entries, target, jobs, signal) => {
         if (entries.length === 0) return;
         await using to = await pgToolEnvironment(target, application_name, env);
-        const how = ['--exit-on-error', `--jobs=${jobs}`, `--dbname=${to.env.PGDATABASE}`, await listOf(entries)];
+        const how = [
+          ...stopAtErrors(tools, target_major),
+          `--jobs=${jobs}`,
+          `--dbname=${to.env.PGDATABASE}`,
+          await listOf(entries),
+        ];
         await runPgTool(tools.pg_restore, [...plain, ...how, file], to.env, { signal });
       },
       [Symbol.asyncDispose]: dispose,

@@ -195,6 +195,7 @@ export async function copyPortal(
         application_name: APPLICATION_NAME,
         snapshot,
         leave: left,
+        target_major: plan.target.version,
         signal: aborter.signal,
       }),
     );

@@ -75,6 +75,35 @@ async function majorOf(program: string): Promise<number | undefined> {
   }
 }
 
+/** Programs from this version on turn `transaction_timeout` off, which servers before it do not know. */
+const TRANSACTION_TIMEOUT = 17;
+const UNKNOWN_TIMEOUT = /unrecognized configuration parameter "transaction_timeout"/;
+
+/**
+ * How pg_restore is told to stop at its first error. From 17 on it asks of every server what older ones refuse, so that there
+ * it must go on, and all else that it reports counts: `hasOnlyTimeouts`.
+ */
+export function stopAtErrors({ major }: Pick<PgTools, 'major'>, serverMajor: number): string[] {
+  return major >= TRANSACTION_TIMEOUT && serverMajor < TRANSACTION_TIMEOUT ? [] : ['--exit-on-error'];
+}
+
+/** Whether pg_restore, told to go on after errors, found none but that an older server does not know `transaction_timeout`. */
+export function hasOnlyTimeouts(stderr: string): boolean {
+  const errors = stderr.split('\n').filter((line) => line.startsWith('pg_restore: error: '));
+  return errors.length > 0 && errors.every((line) => UNKNOWN_TIMEOUT.test(line));
+}
+
+/** The first line with an error that is one; the first of all where none is. */
+export function firstError(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => !UNKNOWN_TIMEOUT.test(line));
+  return lines.find((line) => /error:|fatal:/i.test(line)) ?? lines[0] ?? '';
+}
+
+/** The SQL that a program wrote, without that setting. */
+export function withoutTimeouts(sql: string, { major }: Pick<PgTools, 'major'>): string {
+  return major >= TRANSACTION_TIMEOUT ? sql.replace(/^SET transaction_timeout = 0;$/m, '') : sql;
+}
+
 /** What a program of PostgreSQL ended with, when that is not success: its first error, which holds no password. */
 export class PgToolFailed extends Error {
   override readonly name = 'PgToolFailed';
@@ -107,8 +136,8 @@ export async function runPgTool(
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
   const [code, killed] = (await once(child, 'close')) as [number | null, string | null];
   const [stdout, stderr] = [output, errors].map((chunks) => Buffer.concat(chunks).toString()) as [string, string];
-  if (code === 0) return { stdout, stderr };
-  const first = stderr.split('\n').find((line) => /error|fatal/i.test(line)) ?? stderr.split('\n')[0] ?? '';
+  if (code === 0 || (code === 1 && hasOnlyTimeouts(stderr))) return { stdout, stderr };
+  const first = firstError(stderr);
   const words = first.replace(/^.*?error: (?:could not execute query: ERROR: +)?/, '').trim();
   throw new PgToolFailed(words || `${basename(program)} ended with ${code ?? killed}`);
 }

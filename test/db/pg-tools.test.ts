@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findPgTools, PgToolFailed, pgToolEnvironment, runPgTool } from '../../src/db/pg-tools.ts';
+import { findPgTools, PgToolFailed, pgToolEnvironment, runPgTool, stopAtErrors } from '../../src/db/pg-tools.ts';
 import { adminUrl } from '../harness/postgres.ts';
 
 let directory: string;
@@ -58,6 +58,29 @@ test('a program that fails is quoted by its first error', async () => {
   const refused = runPgTool(pg_dump, ['-d', 'x', '-h', '127.0.0.1', '-p', '1'], { LC_ALL: 'C' });
   await expect(refused).rejects.toThrow(PgToolFailed);
   await expect(refused).rejects.toThrow(/^connection to server .* refused/);
+});
+
+test('that an older server does not know transaction_timeout is no failure; whatever else is said beside it is', async () => {
+  const unknown =
+    'pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"';
+  const saying = async (...lines: string[]) => {
+    const program = join(directory, 'saying');
+    const ignored = `pg_restore: warning: errors ignored on restore: ${lines.length}`;
+    const script = [...lines, ignored].map((line) => `echo '${line}' >&2`).join('\n');
+    await writeFile(program, `#!/bin/sh\n${script}\nexit 1\n`);
+    await chmod(program, 0o755);
+    return runPgTool(program, [], {});
+  };
+  await expect(saying(unknown, unknown)).resolves.toMatchObject({ stdout: '' });
+  await expect(
+    saying(unknown, 'pg_restore: error: could not execute query: ERROR:  relation "x" does not exist', unknown),
+  ).rejects.toThrow(/^relation "x" does not exist$/);
+  await expect(saying()).rejects.toThrow(PgToolFailed);
+  expect([stopAtErrors({ major: 17 }, 16), stopAtErrors({ major: 17 }, 17), stopAtErrors({ major: 16 }, 15)]).toEqual([
+    [],
+    ['--exit-on-error'],
+    ['--exit-on-error'],
+  ]);
 });
 
 test.each([
