@@ -1,4 +1,5 @@
 /** A copy in words: the plan, each table, what came of it. One line per fact, never a secret. */
+import { onOneLine } from '../migrate/on-one-line.ts';
 import type { Finding } from '../migrate/plan.ts';
 import type { CopyReport } from './copy.ts';
 import type { CopyPlan } from './plan.ts';
@@ -29,7 +30,7 @@ export function describeCopyPlan({
   complete_since,
   findings,
 }: CopyPlan) {
-  const listed = tables.slice(0, LISTED_TABLES);
+  const listed = tables.slice(0, LISTED_TABLES).map((of) => ({ ...of, table: onOneLine(of.table) }));
   const width = Math.max(0, ...listed.map(({ table }) => table.length));
   const more = tables.length - listed.length;
   return [
@@ -46,12 +47,15 @@ export function describeCopyPlan({
           `The copy is complete since ${complete_since}; there is nothing to do. To copy anew, drop what it made (schemas ${schemas.join(', ')}) and run again.`,
         ]
       : []),
-  ].join('\n');
+  ]
+    .map(onOneLine)
+    .join('\n');
 }
 
 export function describeTable({ table, rows, bytes, seconds, kept }: TableCopy): string {
-  if (kept) return `${table}: ${plural(rows, 'row')}, copied before and unchanged`;
-  return `${table}: ${plural(rows, 'row')}, ${sizeOf(bytes)} in ${seconds.toFixed(1)} s`;
+  const name = onOneLine(table);
+  if (kept) return `${name}: ${plural(rows, 'row')}, copied before and unchanged`;
+  return `${name}: ${plural(rows, 'row')}, ${sizeOf(bytes)} in ${seconds.toFixed(1)} s`;
 }
 
 export function describeCopy({
@@ -69,7 +73,7 @@ export function describeCopy({
   const people = users?.tables.find(({ table }) => table === 'users')?.rows ?? 0;
   return [
     `${plural(rows, 'row')} of ${plural(tables.length, 'table')} (${sizeOf(bytes)}), ${plural(people, 'user')}, ${plural(sequences, 'sequence')}, ${plural(large_objects, 'large object')}, ${plural(history, 'old audit entry').replace(/entrys$/, 'entries')}`,
-    ...notes.map((note) => `note: ${note}`),
+    ...notes.map((note) => `note: ${onOneLine(note)}`),
     `complete after ${seconds.toFixed(0)} s; the ledger ends in ${ledger_hash}. To prove it equal: gatehouse migrate verify`,
   ].join('\n');
 }

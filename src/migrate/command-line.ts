@@ -4,6 +4,7 @@ import { CommandFailure, type CommandIo } from '../command.ts';
 import { type Connection, connectionFromUrl } from '../config/connection.ts';
 import { Unfit } from '../config/values.ts';
 import { exitCodes, MigrationFailure } from './failure.ts';
+import { jsonLine, onOneLine } from './on-one-line.ts';
 
 type Io = Pick<CommandIo, 'stdout' | 'stderr' | 'findDatabase'>;
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -90,10 +91,14 @@ export async function runStep(io: Io, work: () => Promise<number>): Promise<numb
     return await work();
   } catch (error) {
     if (!(error instanceof MigrationFailure || error instanceof CommandFailure)) throw error;
-    io.stderr.write(`${error.message}\n`);
-    return error instanceof MigrationFailure ? exitCodes[error.kind] : error.exitCode;
+    if (error instanceof CommandFailure) {
+      io.stderr.write(`${error.message}\n`);
+      return error.exitCode;
+    }
+    io.stderr.write(`${onOneLine(error.message)}\n`);
+    return exitCodes[error.kind];
   }
 }
 
 /** One JSON object per line, as things happen. */
-export const jsonLines = (io: Pick<Io, 'stdout'>) => (event: object) => io.stdout.write(`${JSON.stringify(event)}\n`);
+export const jsonLines = (io: Pick<Io, 'stdout'>) => (event: object) => io.stdout.write(`${jsonLine(event)}\n`);

@@ -1,5 +1,6 @@
 /** A migration in words: the plan, what happened, what differs. Plain text, one line per fact, never a secret. */
 import type { Census, Tally } from './census.sql.ts';
+import { onOneLine } from './on-one-line.ts';
 import type { Finding, MigrationPlan } from './plan.ts';
 import type { DifferingRow, TableProof } from './proof.ts';
 import type { MigrationReport, TableOutcome } from './run.ts';
@@ -33,7 +34,9 @@ export function describePlan({ source, target, tables, not_carried, census, find
     ...describeCensus(census),
     '',
     ...findings.map(({ level, message }) => `${marks[level]}: ${message}`),
-  ].join('\n');
+  ]
+    .map(onOneLine)
+    .join('\n');
 }
 
 /** Who is there, a line for each kind of thing. */
@@ -83,7 +86,7 @@ export function describeProofs(proofs: readonly TableProof[]): string {
 }
 
 export function describeDifference({ table, key, difference, columns }: DifferingRow): string {
-  return `auth.${table} ${key}: ${difference}${columns.length > 0 ? ` (${columns.join(', ')})` : ''}`;
+  return onOneLine(`auth.${table} ${key}: ${difference}${columns.length > 0 ? ` (${columns.join(', ')})` : ''}`);
 }
 
 export function describeReport({ conflicts, proofs, ledger_hash }: MigrationReport): string {
@@ -100,7 +103,7 @@ export function describeReport({ conflicts, proofs, ledger_hash }: MigrationRepo
 
 function listed(title: string, rows: readonly string[]): string {
   const more = rows.length > LISTED_ROWS ? [`  … and ${number(rows.length - LISTED_ROWS)} more: see --json`] : [];
-  return [`${title}:`, ...rows.slice(0, LISTED_ROWS).map((row) => `  ${row}`), ...more].join('\n');
+  return [`${title}:`, ...rows.slice(0, LISTED_ROWS).map((row) => `  ${onOneLine(row)}`), ...more].join('\n');
 }
 
 /** A title and what belongs to it, broken into lines between two items. */

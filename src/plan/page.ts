@@ -2,9 +2,11 @@
 import { styleText } from 'node:util';
 import type { Kind } from '../catalogue/kinds.ts';
 import { sizeOf } from '../copy/words.ts';
+import { onOneLine } from '../migrate/on-one-line.ts';
 import type { Finding } from '../migrate/plan.ts';
 import { describeCensus } from '../migrate/report.ts';
-import type { Treatment } from '../portal/scope.ts';
+import { knownSchemas, type Treatment } from '../portal/scope.ts';
+import type { InventoryLine } from './inventory.ts';
 import type { Server } from './plan.sql.ts';
 import type { PortalPlan } from './plan.ts';
 
@@ -37,6 +39,10 @@ const levels = [
 
 export function describePortalPlan(plan: PortalPlan): string {
   const { source, target, scope, inventory, census, sizes, findings } = plan;
+  const beside = (fate: InventoryLine['becomes']) =>
+    inventory
+      .filter(({ kind, becomes }) => becomes === fate && !TOLD_APART.has(kind))
+      .map(({ kind, title, count }) => `${number(count)} ${count === 1 ? kind : title}`);
   return [
     ...describeServer('from', source.address, source),
     ...(target ? describeServer('to', target.address, target) : [row('to', 'not named: say it with --to')]),
@@ -59,12 +65,8 @@ export function describePortalPlan(plan: PortalPlan): string {
         const among = details.map(({ what, count: n }) => `${number(n)} ${what}`).join(', ');
         return list(title, [among === '' ? number(count) : `${number(count)} (${among})`]);
       }),
-    ...list(
-      'and',
-      inventory
-        .filter(({ kind }) => !TOLD_APART.has(kind))
-        .map(({ kind, title, count }) => `${number(count)} ${count === 1 ? kind : title}`),
-    ),
+    ...list('and', beside('moves')),
+    ...list('does not move', beside('by hand')),
     '',
     bold('Its users'),
     ...describeCensus(census).map((line) => row(line.slice(0, CENSUS_INDENT), line.slice(CENSUS_INDENT))),
@@ -72,7 +74,7 @@ export function describePortalPlan(plan: PortalPlan): string {
     bold('What Supabase made'),
     ...treatments(
       'schemas',
-      scope.treatments.filter(({ name }) => !isPortals(name, scope.treatments)),
+      scope.treatments.filter(({ name, treatment }) => treatment !== 'moves' || Object.hasOwn(knownSchemas, name)),
     ),
     ...treatments(
       'extensions',
@@ -110,9 +112,6 @@ export function describePortalPlan(plan: PortalPlan): string {
     verdict(findings),
   ].join('\n');
 }
-
-const isPortals = (name: string, all: PortalPlan['scope']['treatments']) =>
-  all.find((schema) => schema.name === name)?.why === 'It is the portal’s.';
 
 function describeServer(title: string, address: string, server: Server): string[] {
   const facts = [
@@ -170,7 +169,7 @@ function verdict(findings: readonly Finding[]): string {
   return bold(`${stops} ${stops === 1 ? 'thing stands' : 'things stand'} in the way. Nothing was changed.`);
 }
 
-const row = (title: string, text: string) => `${title.padEnd(INDENT)}${text}`;
+const row = (title: string, text: string) => `${title.padEnd(INDENT)}${onOneLine(text)}`;
 
 /** A title and items, broken into lines between two of them. */
 function list(title: string, items: readonly string[], separator = ', '): string[] {
@@ -182,7 +181,7 @@ function list(title: string, items: readonly string[], separator = ', '): string
 function wrapped(text: string, first: string): string[] {
   const indent = ' '.repeat(first.length);
   const lines = [first];
-  for (const word of text.split(' ')) {
+  for (const word of onOneLine(text).split(' ')) {
     const last = lines.at(-1) ?? '';
     const isEmpty = last.trim() === '' || (lines.length === 1 && last === first);
     if (!isEmpty && last.length + word.length + 1 > WIDTH) lines.push(`${indent}${word}`);

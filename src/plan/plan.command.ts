@@ -2,6 +2,7 @@
 import type { CommandIo } from '../command.ts';
 import { findTarget, parseStep, runStep, sharedOptions, sourceSide } from '../migrate/command-line.ts';
 import { exitCodes } from '../migrate/failure.ts';
+import { jsonLine } from '../migrate/on-one-line.ts';
 import { describePortalPlan } from './page.ts';
 import { planPortal } from './plan.ts';
 
@@ -47,7 +48,7 @@ export function run(args: string[], io: PlanIo): Promise<number> {
     const source = sourceSide(values, io, 'the portal is');
     const decryption_key_ids = new Set(io.secrets.column_keys.keys());
     const plan = await planPortal(source, await findTarget(values, io), decryption_key_ids, io.env);
-    say(values.json ? JSON.stringify(plan) : describePortalPlan(plan));
+    say(values.json ? jsonLine(plan) : describePortalPlan(plan));
     return plan.findings.some(({ level }) => level === 'stop') ? OBSTACLES : exitCodes.done;
   });
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { CommandIo } from '../command.ts';
 import { parseStep, runStep, sharedOptions, targetSide, text } from '../migrate/command-line.ts';
 import { exitCodes } from '../migrate/failure.ts';
+import { jsonLine, onOneLine } from '../migrate/on-one-line.ts';
 import { type MigrationRecord, makeReport, writeReport } from './report.ts';
 
 export const name = 'migrate report';
@@ -34,7 +35,7 @@ export async function run(args: string[], io: ReportIo): Promise<number> {
     }
     const target = await targetSide(values, io, 'Say which database it is about');
     const record = await makeReport(target, { now: io.clock(), operator: io.operator });
-    if (values.json) say(JSON.stringify(record));
+    if (values.json) say(jsonLine(record));
     else {
       const paths = await writeReport(record, resolve(values.out ?? '.'));
       say([...summary(record), '', ...paths].join('\n'));
@@ -50,9 +51,8 @@ function summary({ criteria, ledger }: MigrationRecord): string[] {
   const width = Math.max(...criteria.map(({ name }) => name.length));
   return [
     ...(ledger.fault ? [`The ledger is broken. ${ledger.fault}`] : []),
-    ...criteria.map(
-      ({ name, verdict, evidence }) =>
-        `${marks[verdict]} ${name.padEnd(width)}  ${verdict.padEnd(9)}  ${evidence[0] ?? ''}`,
+    ...criteria.map(({ name, verdict, evidence }) =>
+      onOneLine(`${marks[verdict]} ${name.padEnd(width)}  ${verdict.padEnd(9)}  ${evidence[0] ?? ''}`),
     ),
   ];
 }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/copy/copy.command.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
+import { run as runPlan } from '../../src/plan/plan.command.ts';
 import { run as runVerify } from '../../src/verify/verify.command.ts';
 import { outcomeOf } from '../harness/command.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
@@ -90,7 +91,7 @@ afterAll(async () => {
 });
 
 /** Runs a command as at a terminal. */
-const gatehouse = (command: typeof run | typeof runVerify, args: string[], url: string) =>
+const gatehouse = (command: typeof run | typeof runPlan | typeof runVerify, args: string[], url: string) =>
   outcomeOf(
     (streams) =>
       command(args, {
@@ -109,6 +110,12 @@ async function makeTarget(name: string): Promise<string> {
   url.pathname = `/${name}`;
   return url.href;
 }
+
+/** What is left of what a command wrote to a terminal without the marks by which it draws itself. */
+const MARKS = /[\r]?\p{Cc}\[(?:2K|\d\d?m)/gu;
+const shown = (text: string) => text.replace(MARKS, '');
+/** What would steer the terminal, or look like a line of the command's own. */
+const STEERING = /[^\P{Cc}\n]|[\u2028\u2029]|^b; drop/mu;
 
 test('a role that is ordinary at the source and a superuser at the target stops the copy', async () => {
   const to = await makeTarget('namesake');
@@ -132,9 +139,15 @@ test('what functions could do with the rights of a superuser is said before they
 
 test('names of every kind arrive as they are, and a setting is not more than a list of names', async () => {
   const to = await makeTarget('named');
+  const planned = await gatehouse(runPlan, ['--from', source.url], to);
+  expect(shown(planned.stdout)).not.toMatch(STEERING);
   const copied = await gatehouse(run, ['--from', source.url, '--apply'], to);
   expect(copied).toMatchObject({ code: 0, stderr: '' });
+  expect(shown(copied.stdout)).not.toMatch(STEERING);
+  expect(copied.stdout).toContain(String.raw`"\u001b]0;title\u0007\u001b[2Jcleared\u009b31m": 1 row`);
   const verified = await gatehouse(runVerify, ['--from', source.url, '--json'], to);
+  expect(verified.stdout).not.toMatch(STEERING);
+  expect(shown((await gatehouse(runVerify, ['--from', source.url], to)).stdout)).not.toMatch(STEERING);
   const { verification } = JSON.parse(verified.stdout.trim().split('\n').at(-1) ?? '');
   expect(verification.tables.filter(({ equal }: { equal: boolean }) => !equal)).toEqual([]);
   // Their text is not the same, and that is said.
