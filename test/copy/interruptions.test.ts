@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CopyEvent, type CopyReport, copyPortal } from '../../src/copy/copy.ts';
 import { verifyPortal } from '../../src/verify/verify.ts';
-import { killAt, linesOf, type Moment, randomMoments, seed } from '../harness/moments.ts';
+import { killAt, type Moment, seed, survey } from '../harness/moments.ts';
 import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
-import { endPrograms, runCommand } from '../harness/program.ts';
+import { endPrograms } from '../harness/program.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { carriedRows, expectedRows } from '../migrate/rows.ts';
 import { asClient, ask, portalRows } from '../portal/portal-rows.ts';
@@ -77,12 +77,14 @@ describe(`killed with -9 (GATEHOUSE_TEST_SEED=${seed})`, () => {
   let moments: Moment[];
   beforeAll(async () => {
     const undisturbed = await emptyDatabase();
-    const { code, stdout } = await runCommand(into(undisturbed));
+    const { code, randomMoments } = await survey(
+      into(undisturbed),
+      [source.adminUrl, undisturbed.url],
+      ({ event }) => event === 'step',
+    );
     expect(code).toBe(0);
     await undisturbed.drop();
-    const events = linesOf(stdout).map((line) => JSON.parse(line).event);
-    const steps = events.flatMap((event, n) => (event === 'step' || event === 'finished' ? [n + 1] : []));
-    moments = randomMoments([1, ...steps], CHAINS * KILLS);
+    moments = randomMoments(CHAINS * KILLS);
   });
 
   test.each(Array.from({ length: CHAINS }, (_, chain) => chain))(

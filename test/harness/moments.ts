@@ -7,29 +7,52 @@ import { startCommand } from './program.ts';
 
 export const seed = Number(process.env.GATEHOUSE_TEST_SEED ?? Math.floor(Math.random() * 1_000_000));
 
-/** So many lines that it has said, progress left out, and so many statements that have begun since. */
+/** So many lines that it has said, progress left out, and so many statements that were seen of it since. */
 export interface Moment {
   line: number;
   statements: number;
 }
 
-/** More statements than this are seen of it between two lines seldom. */
-const STATEMENTS = 8;
+/** A command that prints with `--json` and ends by itself: with which code, what it said, and where moments of it are. */
+export interface Survey {
+  code: number | null;
+  events: Record<string, unknown>[];
+  /** By the seed: the same number in each part of the run, anywhere in it. */
+  randomMoments(count: number): Moment[];
+}
 
-/**
- * Moments by the seed, the same number in each part of a run.
- *
- * @param parts the line with which each part begins, and the last one, from 1
- */
-export function randomMoments(parts: readonly number[], count: number): Moment[] {
-  const chance = chances(seed);
-  const below = (limit: number) => Math.floor(chance() * limit);
-  const stretches = parts.slice(0, -1).map((first, n) => ({ first, lines: (parts[n + 1] ?? first) - first }));
-  const moments = Array.from({ length: count }, (_, n) => {
-    const { first, lines } = stretches[n % stretches.length] ?? { first: 1, lines: 1 };
-    return { line: first + below(lines), statements: below(STATEMENTS + 1), order: chance() };
+/** @param begins whether a part of the run begins with this event, as one does with the first */
+export async function survey(
+  args: string[],
+  urls: readonly string[],
+  begins: (event: Record<string, unknown>) => boolean,
+): Promise<Survey> {
+  return watching(urls, async (look) => {
+    const program = startCommand(args);
+    const said: number[] = [];
+    let ended = false;
+    void program.ended.then(() => {
+      ended = true;
+    });
+    while (!ended) said.push(...Array.from({ length: await look() }, () => linesOf(program.stdout()).length));
+    const { code } = await program.ended;
+    const events = linesOf(program.stdout()).map((line) => JSON.parse(line));
+    const starts = events.flatMap((event, n) => (n === 0 || begins(event) ? [n + 1] : []));
+    const parts = starts.map((line, n) => {
+      const next = starts[n + 1] ?? Number.POSITIVE_INFINITY;
+      return { line, statements: said.filter((lines) => lines >= line && lines < next).length };
+    });
+    return { code, events, randomMoments: (count) => momentsOf(parts, count) };
   });
-  return moments.sort((a, b) => a.order - b.order).map(({ line, statements }) => ({ line, statements }));
+}
+
+function momentsOf(parts: readonly Moment[], count: number): Moment[] {
+  const chance = chances(seed);
+  const moments = Array.from({ length: count }, (_, n) => {
+    const { line, statements } = parts[n % parts.length] ?? { line: 1, statements: 0 };
+    return { at: { line, statements: Math.floor(chance() * (statements + 1)) }, order: chance() };
+  });
+  return moments.sort((a, b) => a.order - b.order).map(({ at }) => at);
 }
 
 function chances(from: number): () => number {
@@ -40,55 +63,55 @@ function chances(from: number): () => number {
   };
 }
 
-/** A line of `--json` that comes more or less often from run to run. */
-const isProgress = (line: string) => /"event":"(?:progress|rows_read)"/.test(line);
-
-export const linesOf = (stdout: string) => stdout.split('\n').filter((line) => line !== '' && !isProgress(line));
-
 /** Runs a command that prints with `--json`, and kills it with -9 at a moment; `killed` is false where it ended before. */
 export async function killAt(
   args: string[],
   { line, statements }: Moment,
   urls: readonly string[],
 ): Promise<{ killed: boolean; pid: number; stderr: string }> {
-  const clients = urls.map((url) => new pg.Client({ connectionString: url, application_name: 'gatehouse-test' }));
-  await Promise.all(clients.map((client) => client.connect()));
-  try {
+  return watching(urls, async (look) => {
     const program = startCommand(args);
     let ended = false;
     void program.ended.then(() => {
       ended = true;
     });
-    await program.says(pattern(line)).catch(() => {});
-    await seeStatements(clients, statements, () => ended);
+    await program.says(lines(line)).catch(() => {});
+    await look();
+    for (let seen = 0; seen < statements && !ended; ) seen += await look();
     program.kill('SIGKILL');
     const { signal } = await program.ended;
     return { killed: signal === 'SIGKILL', pid: program.pid, stderr: program.stderr() };
-  } finally {
-    await Promise.all(clients.map((client) => client.end()));
-  }
+  });
 }
 
-const pattern = (lines: number) =>
-  new RegExp(`^(?:(?:.*"event":"(?:progress|rows_read)".*\n)*(?!.*"event":"(?:progress|rows_read)").*\n){${lines}}`);
+/** Such a line comes more or less often from run to run. */
+const PROGRESS = '.*"event":"(?:progress|rows_read)"';
 
-/** Resolves when so many statements of the command were seen that began after the call, or it has ended. */
-async function seeStatements(clients: readonly pg.Client[], count: number, ended: () => boolean): Promise<void> {
+const linesOf = (stdout: string) =>
+  stdout.split('\n').filter((line) => line !== '' && !new RegExp(`^${PROGRESS}`).test(line));
+
+const lines = (count: number) => new RegExp(`^(?:(?:${PROGRESS}.*\n)*(?!${PROGRESS}).*\n){${count}}`);
+
+/** `look` resolves to how many statements of commands are there that were not when it was called before. */
+async function watching<T>(urls: readonly string[], work: (look: () => Promise<number>) => Promise<T>): Promise<T> {
+  const clients = urls.map((url) => new pg.Client({ connectionString: url, application_name: 'gatehouse-test' }));
+  await Promise.all(clients.map((client) => client.connect()));
   const seen = new Set<string>();
-  const since = await Promise.all(
-    clients.map(
-      async (client) => (await client.query<{ now: string }>('select clock_timestamp()::text as now')).rows[0],
-    ),
-  );
-  while (seen.size < count && !ended()) {
-    for (const [n, client] of clients.entries()) {
+  const look = async () => {
+    const before = seen.size;
+    for (const client of clients) {
       const { rows } = await client.query<{ statement: string }>(
         `select pid || ' ' || query_start as statement
            from pg_stat_activity
-          where datname = current_database() and application_name like 'gatehouse migrate%' and query_start > $1`,
-        [since[n]?.now],
+          where datname = current_database() and application_name like 'gatehouse migrate%' and query_start is not null`,
       );
       for (const { statement } of rows) seen.add(statement);
     }
+    return seen.size - before;
+  };
+  try {
+    return await work(look);
+  } finally {
+    await Promise.all(clients.map((client) => client.end()));
   }
 }

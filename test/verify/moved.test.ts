@@ -11,9 +11,9 @@ import { lockMigrations } from '../../src/migrate/ledger.sql.ts';
 import { verifyLedger } from '../../src/migrate/ledger.ts';
 import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
-import { killAt, linesOf, type Moment, randomMoments, seed } from '../harness/moments.ts';
+import { killAt, type Moment, seed, survey } from '../harness/moments.ts';
 import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
-import { endPrograms, runCommand } from '../harness/program.ts';
+import { endPrograms } from '../harness/program.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
 import { portalRows } from '../portal/portal-rows.ts';
@@ -168,12 +168,12 @@ describe(`killed with -9 (GATEHOUSE_TEST_SEED=${seed})`, () => {
   let moments: Moment[];
   beforeAll(async () => {
     await change('not what it was');
-    const { code, stdout } = await runCommand(command());
+    const { code, events, randomMoments } = await survey(command(), [source.adminUrl, target.url], ({ event }) =>
+      /^(?:comparing|rows_begin)$/.test(String(event)),
+    );
     expect(code).toBe(6);
-    const lines = linesOf(stdout).map((line) => JSON.parse(line));
-    undisturbed = said(lines.at(-1).verification);
-    const parts = lines.flatMap(({ event }, n) => (/^(?:comparing|rows_begin|finished)$/.test(event) ? [n + 1] : []));
-    moments = randomMoments([1, ...parts], KILLS);
+    undisturbed = said(events.at(-1)?.verification as Verification);
+    moments = randomMoments(KILLS);
   });
   afterAll(() => change('Fund no. 7'));
   afterEach(endPrograms);
