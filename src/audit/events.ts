@@ -86,6 +86,7 @@ const ownActions = [
   'migration_started',
   'migration_finished',
   'migration_failed',
+  'migration_verified',
 ] as const;
 
 export type Action = GotrueAction | (typeof ownActions)[number];

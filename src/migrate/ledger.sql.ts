@@ -90,7 +90,7 @@ export async function compareWithAuditLog(
     `with recorded as (
        select occurred_at, details ->> 'run_id' as run_id, details ->> 'ledger_hash' as hash
          from audit.events
-        where action = 'migration_finished' and details ? 'ledger_hash')
+        where action in ('migration_finished', 'migration_verified') and details ? 'ledger_hash')
      select (select count(*)::int from recorded) as recorded, missing.run_id, missing.at
        from (values (1)) as one
        left join lateral (
@@ -125,7 +125,7 @@ export async function listOperators(client: pg.ClientBase): Promise<Map<string, 
   const { rows } = await client.query<{ run_id: string; operator: string }>(
     `select distinct on (1) details ->> 'run_id' as run_id, actor_name as operator
        from audit.events
-      where action in ('migration_started', 'migration_finished', 'migration_failed')
+      where action in ('migration_started', 'migration_finished', 'migration_failed', 'migration_verified')
         and details ? 'run_id' and actor_name is not null
       order by 1, occurred_at`,
   );

@@ -30,6 +30,8 @@ export interface Agreement {
 
 /** Tables of ours that a migration writes to. */
 const ownTables = ['gatehouse.migration_ledger', 'gatehouse.migrated_rows', 'audit.events'];
+/** The one that a comparison reads. */
+const rememberedRows = 'gatehouse.migrated_rows';
 
 /**
  * Finds the tables and columns that both sides have.
@@ -37,11 +39,16 @@ const ownTables = ['gatehouse.migration_ledger', 'gatehouse.migrated_rows', 'aud
  * @throws MigrationFailure when the source is no Supabase project, the target has no schema of gatehouse, both are the
  *   same database, or a role lacks rights.
  */
-export async function agreeOnShapes(from: Source, into: pg.ClientBase, targetSide: Side): Promise<Agreement> {
+export async function agreeOnShapes(
+  from: Source,
+  into: pg.ClientBase,
+  targetSide: Side,
+  purpose: 'migrate' | 'compare' = 'migrate',
+): Promise<Agreement> {
   const source = await asking(from.side, () => readCatalogue(from.copier));
   checkSource(from.side, source.tables);
   const target = await asking(targetSide, () => readCatalogue(into));
-  checkTarget(targetSide, target.tables);
+  checkTarget(targetSide, target.tables, purpose);
   if (source.facts.identity === target.facts.identity) {
     throw new MigrationFailure('usage', `Source and target are the same database (${targetSide.address}).`);
   }
@@ -77,8 +84,8 @@ export function checkSource(side: Side, tables: ReadonlyMap<string, TableFacts>)
   }
 }
 
-function checkTarget(side: Side, tables: ReadonlyMap<string, TableFacts>): void {
-  const needed = [...essentialTables, ...ownTables];
+function checkTarget(side: Side, tables: ReadonlyMap<string, TableFacts>, purpose: 'migrate' | 'compare'): void {
+  const needed = [...essentialTables, ...(purpose === 'migrate' ? ownTables : [rememberedRows])];
   const missing = needed.filter((name) => !tables.has(name));
   if (missing.length > 0) {
     throw new MigrationFailure(
@@ -86,10 +93,16 @@ function checkTarget(side: Side, tables: ReadonlyMap<string, TableFacts>): void 
       `The target has no ${missing.join(', ')}. Start gatehouse once on ${side.address}: it makes its tables.`,
     );
   }
-  const closed = [...carriedTables.map(({ name }) => name), 'gatehouse.migrated_rows'].filter((name) => {
+  const closed = [...carriedTables.map(({ name }) => name), rememberedRows].filter((name) => {
     const table = tables.get(name);
-    return table && !(table.readable && table.writable);
+    return table && !(table.readable && (table.writable || purpose === 'compare'));
   });
+  if (closed.length > 0 && purpose === 'compare') {
+    throw new MigrationFailure(
+      'target',
+      `Role ${side.role} may not read ${closed.join(', ')} at the target. Use the owner of the schemas auth and gatehouse, or grant it pg_read_all_data.`,
+    );
+  }
   if (closed.length > 0) {
     throw new MigrationFailure(
       'target',

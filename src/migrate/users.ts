@@ -80,8 +80,8 @@ export async function migrateUsers(
 }
 
 /**
- * Compares every row and column at the target that was imported with the source as it is now; nothing is changed. Rows
- * that the service has changed since (a sign-in, a refreshed session) are named like any other.
+ * Compares every row and column at the target that was imported with the source as it is now; nothing is changed, and a role
+ * that may only read is enough. Rows that the service has changed since (a sign-in, a refreshed session) are named like any other.
  *
  * @throws MigrationFailure when either side cannot be read.
  */
@@ -93,7 +93,7 @@ export async function verifyUsers(
   return withBothSides(source, target, snapshot, (from, db, targetSide) =>
     inTransaction(db, async (tx) => {
       await pinSettings(tx.$client);
-      const { shapes } = await agreeOnShapes(from, tx.$client, targetSide);
+      const { shapes } = await agreeOnShapes(from, tx.$client, targetSide, 'compare');
       const proofs: TableProof[] = [];
       for (const shape of shapes) {
         const there: Rows = { client: from.prover, side: from.side, except: [] };

@@ -11,7 +11,10 @@ export async function beginReading(client: pg.ClientBase): Promise<void> {
 /** Whether gatehouse keeps users there. */
 export async function keepsUsers(client: pg.ClientBase): Promise<boolean> {
   const { rows } = await client.query<{ keeps: boolean }>(
-    "select to_regclass('gatehouse.migrated_rows') is not null as keeps",
+    `select count(*) > 0 as keeps
+       from pg_class as c
+      where c.relname = 'migrated_rows'
+        and c.relnamespace = (select oid from pg_namespace where nspname = 'gatehouse')`,
   );
   return rows[0]?.keeps ?? false;
 }
@@ -44,13 +47,21 @@ export async function listAuthTables(client: pg.ClientBase): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Whether the target keeps a ledger that this role may write to. */
-export async function hasLedger(client: pg.ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ there: boolean }>(
-    `select coalesce(has_table_privilege(to_regclass('gatehouse.migration_ledger'), 'insert'), false)
-              and not pg_is_in_recovery() as there`,
+/** Where a verification is written down: whether it is there, what of it is closed to this role, whether nobody may write now. */
+export async function readPlaceOfRecord(
+  client: pg.ClientBase,
+): Promise<{ there: boolean; closed: string[]; read_only: boolean }> {
+  const { rows } = await client.query<{ there: boolean; closed: string[]; read_only: boolean }>(
+    `select count(*) = 2 as there,
+            coalesce(array_agg(c.name order by c.name) filter (where not c.writable), '{}') as closed,
+            current_setting('transaction_read_only') = 'on' as read_only
+       from (select n.nspname || '.' || c.relname as name,
+                    has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'insert') as writable
+               from pg_class as c
+               join pg_namespace as n on n.oid = c.relnamespace
+              where (n.nspname, c.relname) in (('gatehouse', 'migration_ledger'), ('audit', 'events'))) as c`,
   );
-  return rows[0]?.there ?? false;
+  return rows[0] ?? { there: false, closed: [], read_only: true };
 }
 
 /** In which its texts are stored. */

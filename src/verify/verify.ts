@@ -1,7 +1,7 @@
 /**
  * Proves that a portal arrived: its definitions, every row and column of its tables, its users, its sequences and its large
  * objects, against one view of the source, which lives on meanwhile. Reads both sides and changes neither; what was found is
- * written to the ledger at the target.
+ * written to the ledger and the audit log at the target, where the role may.
  */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
@@ -27,7 +27,7 @@ import type { Sides } from '../rows/compare-table.ts';
 import { compareLargeObjects, type LargeObjectsComparison } from '../rows/large-objects.ts';
 import { compareSequences, type SequenceComparison } from '../rows/sequences.ts';
 import { explainVerify, unreadable } from './failure.ts';
-import { ledgerOf } from './record.ts';
+import { recordOf } from './record.ts';
 import { beginReading, keepsUsers, listAuthTables, listOwners, readEncoding } from './verify.sql.ts';
 
 export interface Verification {
@@ -51,8 +51,10 @@ export interface Verification {
   sequences: SequenceComparison[];
   large_objects: LargeObjectsComparison;
   not_checked: NotChecked[];
-  /** Head of the ledger's chain after this run, hex; undefined where the target keeps no ledger. */
+  /** Head of the ledger's chain after this run, hex; undefined where nothing could be written. */
   ledger_hash: string | undefined;
+  /** Why nothing of this run is on record. */
+  not_recorded: string | undefined;
 }
 
 export type VerifyEvent =
@@ -69,7 +71,7 @@ export interface VerifyOptions {
   /** Hears of every step as it happens. */
   onEvent?: (event: VerifyEvent) => void;
   clock?: () => Date;
-  /** Who runs it, for the ledger. */
+  /** Who runs it, for the record. */
   operator?: string;
 }
 
@@ -96,13 +98,13 @@ export async function verifyPortal(
       return heard(line.client, at);
     });
 
-  const ledger = ledgerOf(target, { run_id, clock, operator, side });
+  const record = recordOf(target, { run_id, clock, operator, side });
   try {
     const sides = { source: await connect(source, side.source), target: await connect(target, side.target) };
     const snapshot = await (given === undefined ? exportSnapshot(sides.source) : readAt(sides.source, given));
     await beginReading(sides.target);
     await refuseUncomparable(sides, side.target);
-    await explaining(side.target, () => ledger.begin(snapshot));
+    await explaining(side.target, () => record.begin(snapshot));
     onEvent({ event: 'started', run_id, ...side, snapshot });
 
     const scope = await portalScope(sides.source, sides.target);
@@ -156,13 +158,14 @@ export async function verifyPortal(
       large_objects,
       not_checked,
       ledger_hash: undefined,
+      not_recorded: undefined,
     };
-    verification.ledger_hash = await explaining(side.target, () => ledger.finish(verification));
+    Object.assign(verification, await explaining(side.target, () => record.finish(verification)));
     onEvent({ event: 'finished', verification });
     return verification;
   } catch (error) {
     // Where the target itself is gone, the ledger keeps the run's beginning alone.
-    await ledger.fail(error).catch(() => {});
+    await record.fail(error).catch(() => {});
     throw error;
   } finally {
     for (const { cut } of lines) cut();

@@ -1,4 +1,6 @@
 /** A verification in words, for a terminal. */
+
+import { onOneLine } from '../migrate/on-one-line.ts';
 import { describeDifference } from '../migrate/report.ts';
 import type { TableComparison } from '../rows/compare-rows.ts';
 import type { Verification } from './verify.ts';
@@ -20,7 +22,7 @@ export function describeTable({ table, shape, differing, more, source, target }:
       ? []
       : [`${number(source.rows)} rows at the source, ${number(target.rows)} at the target`];
   const all = [...shape, ...counts].map((sentence) => `${table}: ${sentence}`);
-  return [...all, ...listed(rows, more)].join('\n');
+  return [...all.map(onOneLine), ...listed(rows, more)].join('\n');
 }
 
 /** The verdict, part by part, and what no verdict was reached on. */
@@ -38,7 +40,7 @@ export function describeVerification(verification: Verification): string {
       counted(catalogue.objects, 'object'),
       catalogue.drift.map(({ sentence }) => sentence),
     ),
-    ...(substitutes.length === 0 ? [] : [`owners: ${owners(substitutes)}`]),
+    ...(substitutes.length === 0 ? [] : [onOneLine(`owners: ${owners(substitutes)}`)]),
     `rows: ${number(tables.reduce((sum, { source }) => sum + source.rows, 0))} in ${counted(tables.length, 'table')} with ${number(columns)} columns, ${
       unequalTables === 0 ? 'equal' : `${counted(unequalTables, 'table')} not equal`
     }`,
@@ -57,7 +59,9 @@ export function describeVerification(verification: Verification): string {
       number(large_objects.count),
       large_objects.differing.map(({ row, difference }) => `large object ${row}: ${difference}`),
     ),
-    ...(not_checked.length === 0 ? [] : ['not compared:', ...not_checked.map(({ what, why }) => `  ${what}: ${why}`)]),
+    ...(not_checked.length === 0
+      ? []
+      : ['not compared:', ...not_checked.map(({ what, why }) => onOneLine(`  ${what}: ${why}`))]),
     '',
     `${verification.equal ? 'equal' : 'not equal'}: ${number(rows)} rows compared in ${seconds.toFixed(1)} s; ${record(verification)}`,
   ].join('\n');
@@ -76,10 +80,8 @@ function part(what: string, count: string, differences: readonly string[]): stri
   return [`${what}: ${count}, ${counted(differences.length, 'difference')}:`, ...listed(differences)].join('\n');
 }
 
-function record({ ledger_hash }: Verification): string {
-  return ledger_hash === undefined
-    ? 'the target keeps no ledger, so nothing is on record'
-    : `the ledger ends in ${ledger_hash}`;
+function record({ ledger_hash, not_recorded }: Verification): string {
+  return ledger_hash === undefined ? `${not_recorded}, so nothing is on record` : `the ledger ends in ${ledger_hash}`;
 }
 
 function listed(lines: readonly string[], more = false): string[] {
@@ -88,5 +90,5 @@ function listed(lines: readonly string[], more = false): string[] {
     rest > 0 || more
       ? [`  … and ${rest > 0 ? number(rest) : 'more'}${rest > 0 && more ? ' or more' : ''}: see --json`]
       : [];
-  return [...lines.slice(0, LISTED).map((line) => `  ${line}`), ...end];
+  return [...lines.slice(0, LISTED).map((line) => `  ${onOneLine(line)}`), ...end];
 }

@@ -150,6 +150,25 @@ describe('one difference among equal rows', () => {
   });
 });
 
+test('a role that may only read compares, and one that may not read either is told so', async () => {
+  const url = new URL(target.url);
+  [url.username, url.password] = ['proof_reader', 'only-to-read'];
+  const asReader = () => verifyUsers({ connectionString: source.url }, { connectionString: url.href });
+  await query(target.url, "create role proof_reader login bypassrls password 'only-to-read'");
+  try {
+    await expect(asReader()).rejects.toMatchObject({
+      kind: 'target',
+      message: expect.stringMatching(
+        /^Role proof_reader may not read users, .*gatehouse\.migrated_rows at the target\. Use .*, or grant it pg_read_all_data\.$/,
+      ),
+    });
+    await query(target.url, 'grant pg_read_all_data to proof_reader');
+    expect((await asReader()).map(({ rows }) => rows)).toContain(300);
+  } finally {
+    await query(target.url, 'drop role proof_reader');
+  }
+});
+
 test('values that changed places between two rows are found', async () => {
   const fresh = await freshDatabase();
   try {

@@ -10,9 +10,10 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embed
 import { lockMigrations } from '../../src/migrate/ledger.sql.ts';
 import { verifyLedger } from '../../src/migrate/ledger.ts';
 import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
+import { describeVerification } from '../../src/verify/words.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
 import { killAt, type Moment, seed, survey } from '../harness/moments.ts';
-import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
+import { adminUrl, emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { endPrograms } from '../harness/program.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
@@ -87,7 +88,7 @@ test('it is equal whoever verifies it; what one object of many belongs to is nam
   }
 });
 
-test('each run is in the ledger, with what was found and without any value', async () => {
+test('each run is in the ledger and in the audit log, with what was found and without any value', async () => {
   const { id } = source.people.bcrypt2a06;
   const secret = 'do-not-show-this';
   await query(target.url, `update auth.users set encrypted_password = '${secret}' where id = '${id}'`);
@@ -95,7 +96,8 @@ test('each run is in the ledger, with what was found and without any value', asy
     target.url,
     `set session_replication_role = replica; update public.products set name = '${secret}' where id = 7`,
   );
-  const { run_id, ledger_hash, equal } = await verifyPortal(...sides(), { operator: 'ops@example.com' });
+  const verified = await verifyPortal(...sides(), { operator: 'ops@example.com' });
+  const { run_id, ledger_hash, equal } = verified;
   const { encrypted_password } =
     (await query(source.adminUrl, `select encrypted_password from auth.users where id = '${id}'`))[0] ?? {};
   await query(target.url, `update auth.users set encrypted_password = $1 where id = '${id}'`, [encrypted_password]);
@@ -125,24 +127,104 @@ test('each run is in the ledger, with what was found and without any value', asy
     ]),
   });
   expect(entries[2]).toMatchObject({ details: { equal: false }, hash: ledger_hash });
-  expect(JSON.stringify(entries)).not.toContain(secret);
-  const client = new pg.Client(target.url);
-  await client.connect();
-  expect(await verifyLedger(client)).toMatchObject({ intact: true });
-  await client.end();
+  const events = await query(
+    target.url,
+    "select action, outcome, reason, actor_role, actor_name, path, details from audit.events where details ->> 'run_id' = $1",
+    [run_id],
+  );
+  const addresses = { source: verified.source.address, target: verified.target.address };
+  expect(events).toEqual([
+    {
+      action: 'migration_verified',
+      outcome: 'failure',
+      reason: 'not equal',
+      actor_role: 'operator',
+      actor_name: 'ops@example.com',
+      path: 'migrate verify',
+      details: { run_id, ...addresses, rows: verified.rows, ledger_hash },
+    },
+  ]);
+  expect(JSON.stringify([entries, events])).not.toContain(secret);
 });
 
-test('nothing but the ledger is written', async () => {
-  async function rows() {
-    const { 'gatehouse.migration_ledger': ledger, ...others } = await fingerprint(target);
-    const events = await query(target.url, 'select count(*) from audit.events');
-    return { ledger, others: { ...others, events, ...(await portalRows(target.url)) } };
+test('an end of the ledger that is cut off behind a verification is found by what the audit log has of it', async () => {
+  const { run_id } = await verifyPortal(...sides());
+  const client = await target.pool.connect();
+  try {
+    expect(await verifyLedger(client)).toMatchObject({ intact: true });
+    await client.query('begin');
+    await client.query('alter table gatehouse.migration_ledger disable trigger all');
+    await client.query('delete from gatehouse.migration_ledger where run_id = $1', [run_id]);
+    expect(await verifyLedger(client)).toMatchObject({ intact: false, fault: expect.stringContaining(run_id) });
+    await client.query('rollback');
+  } finally {
+    client.release();
   }
+});
+
+/** All rows of the target but the ledger's, and beside them what is on record. */
+async function rows() {
+  const { 'gatehouse.migration_ledger': ledger, ...others } = await fingerprint(target);
+  const [recorded] = await query(
+    target.url,
+    "select count(*) as events, count(*) filter (where action = 'migration_verified') as verified from audit.events",
+  );
+  return { ledger, recorded, others: { ...others, ...(await portalRows(target.url)) } };
+}
+
+test('nothing but the ledger and one event is written', async () => {
   const before = await rows();
   await verifyPortal(...sides());
   const after = await rows();
   expect(after.others).toEqual(before.others);
   expect(after.ledger).not.toBe(before.ledger);
+  const more = (of: 'events' | 'verified') => Number(after.recorded?.[of]) - Number(before.recorded?.[of]);
+  expect([more('events'), more('verified')]).toEqual([1, 1]);
+});
+
+describe('where it may not be written down, it is compared all the same, and that is said', () => {
+  const password = 'only-to-read';
+  const readers = ['verifying_reader', 'verifying_half'];
+  const as = (role: string) => {
+    const url = new URL(target.url);
+    [url.username, url.password] = [role, password];
+    return { connectionString: url.href };
+  };
+  beforeAll(async () => {
+    for (const role of readers) {
+      await query(target.url, `create role ${role} login bypassrls password '${password}' in role pg_read_all_data`);
+    }
+    await query(target.url, 'grant insert on gatehouse.migration_ledger to verifying_half');
+  });
+  afterAll(async () => {
+    for (const role of readers) await query(target.url, `drop owned by ${role}; drop role ${role}`);
+  });
+
+  test.each([
+    ['a role that may only read', 'verifying_reader', 'audit.events and gatehouse.migration_ledger'],
+    ['a role that may write the ledger and not the audit log', 'verifying_half', 'audit.events'],
+  ])('%s', async (_, role, closed) => {
+    const before = await rows();
+    const verification = await verifyPortal({ connectionString: source.url }, as(role));
+    expect(differing(verification)).toEqual([]);
+    expect(verification.users.find(({ table }) => table === 'users')).toMatchObject({ rows: 100, equal: true });
+    expect(describeVerification(verification)).toMatch(
+      new RegExp(`; role ${role} may not write to ${closed} at the target, so nothing is on record$`),
+    );
+    expect(await rows()).toEqual(before);
+  });
+
+  test('a target that is read-only', async () => {
+    const name = new URL(target.url).pathname.slice(1);
+    await query(adminUrl(), `alter database ${name} set default_transaction_read_only = on`);
+    try {
+      const verification = await verifyPortal(...sides());
+      expect(differing(verification)).toEqual([]);
+      expect(describeVerification(verification)).toMatch(/; the target is read-only, so nothing is on record$/);
+    } finally {
+      await query(adminUrl(), `alter database ${name} reset default_transaction_read_only`);
+    }
+  });
 });
 
 describe(`killed with -9 (GATEHOUSE_TEST_SEED=${seed})`, () => {
@@ -178,12 +260,6 @@ describe(`killed with -9 (GATEHOUSE_TEST_SEED=${seed})`, () => {
   afterAll(() => change('Fund no. 7'));
   afterEach(endPrograms);
 
-  /** All rows of the target, but for the ledger. */
-  async function rows() {
-    const { 'gatehouse.migration_ledger': _, ...others } = await fingerprint(target);
-    return { ...others, ...(await portalRows(target.url)) };
-  }
-
   const left = (url: string) =>
     query(
       url,
@@ -193,7 +269,7 @@ describe(`killed with -9 (GATEHOUSE_TEST_SEED=${seed})`, () => {
   test.each(Array.from({ length: KILLS }, (_, kill) => kill))(
     'at a random moment (%i): nothing is left of it but that it began, and the next one says what an undisturbed one says',
     async (kill) => {
-      const before = await rows();
+      const { others } = await rows();
       let at = moments[kill] ?? { line: 1, statements: 0 };
       for (let killed = false; !killed; at = { ...at, statements: 0 }) {
         const run = await killAt(command(), at, [source.adminUrl, target.url]);
@@ -201,7 +277,7 @@ describe(`killed with -9 (GATEHOUSE_TEST_SEED=${seed})`, () => {
         killed = run.killed;
       }
       for (const url of [source.adminUrl, target.url]) while ((await left(url)).length > 0);
-      expect(await rows()).toEqual(before);
+      expect((await rows()).others).toEqual(others);
       await inTransaction(target.db, async (tx) => {
         expect(await lockMigrations(tx.$client, 1)).toBe(true);
         expect(await verifyLedger(tx.$client)).toMatchObject({ intact: true });
@@ -262,6 +338,15 @@ describe('when something happens meanwhile', () => {
         'select step, details from gatehouse.migration_ledger order by id desc limit 1',
       );
       expect(last).toMatchObject({ step: 'failed', details: { reason: expect.stringMatching(sentence) } });
+      const [event] = await query(
+        target.url,
+        'select action, outcome, reason from audit.events order by occurred_at desc, id desc limit 1',
+      );
+      expect(event).toMatchObject({
+        action: 'migration_verified',
+        outcome: 'failure',
+        reason: expect.stringMatching(sentence),
+      });
     },
   );
 
