@@ -155,7 +155,7 @@ async function moveUsers(source: SupabaseSource, { env, databaseUrl }: RunningGa
       `select encode(hash, 'hex') as hash from gatehouse.migration_ledger order by id desc limit 1`,
     );
     strictEqual(row?.hash, ledger_hash);
-    return `equal; the ledger’s chain ends in ${ledger_hash.slice(0, 16)}…`;
+    return `equal; the ledger's chain ends in ${ledger_hash.slice(0, 16)}…`;
   });
 }
 

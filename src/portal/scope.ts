@@ -74,9 +74,9 @@ export const knownSchemas: Readonly<Record<string, Stated>> = {
     treatment: 'stays',
     why: 'It holds who listens at this moment; without the Realtime service nobody reads it.',
   },
-  _realtime: { treatment: 'stays', why: 'It is the Realtime service’s own bookkeeping.' },
-  _analytics: { treatment: 'stays', why: 'It is the log service’s own bookkeeping.' },
-  _supavisor: { treatment: 'stays', why: 'It is the pooler’s own bookkeeping.' },
+  _realtime: { treatment: 'stays', why: "It is the Realtime service's own bookkeeping." },
+  _analytics: { treatment: 'stays', why: "It is the log service's own bookkeeping." },
+  _supavisor: { treatment: 'stays', why: "It is the pooler's own bookkeeping." },
   graphql: { treatment: 'stays', why: 'It is what pg_graphql makes of the other schemas.' },
   graphql_public: {
     treatment: 'stays',
@@ -88,7 +88,7 @@ export const knownSchemas: Readonly<Record<string, Stated>> = {
   },
   pgsodium: { treatment: 'stays', why: 'Its keys hang on a root key that Supabase keeps.' },
   pgsodium_masks: { treatment: 'stays', why: 'It is made of pgsodium.' },
-  pgbouncer: { treatment: 'stays', why: 'It lets Supabase’s pooler look up passwords.' },
+  pgbouncer: { treatment: 'stays', why: "It lets Supabase's pooler look up passwords." },
   cron: {
     treatment: 'decide',
     why: 'Its jobs run inside PostgreSQL through pg_cron: schedule them again, with pg_cron or with the timers of the machine.',
@@ -103,7 +103,7 @@ export const knownSchemas: Readonly<Record<string, Stated>> = {
   },
   pgmq: { treatment: 'decide', why: 'Its queues belong to the extension pgmq: drain them, or install pgmq.' },
   pgmq_public: { treatment: 'decide', why: 'It is the API of pgmq.' },
-  etl: { treatment: 'stays', why: 'It is the bookkeeping of Supabase’s replication.' },
+  etl: { treatment: 'stays', why: "It is the bookkeeping of Supabase's replication." },
   gatehouse: {
     treatment: 'decide',
     why: 'gatehouse keeps its own tables under this name: rename the schema at the source.',
@@ -116,8 +116,8 @@ export const knownSchemas: Readonly<Record<string, Stated>> = {
 
 /** Extensions of the platform, that only work with another part of Supabase. */
 const platformExtensions: Readonly<Record<string, string>> = {
-  pg_graphql: 'It is Supabase’s GraphQL API.',
-  pg_net: 'It sends requests out of the database, for Supabase’s webhooks.',
+  pg_graphql: "It is Supabase's GraphQL API.",
+  pg_net: "It sends requests out of the database, for Supabase's webhooks.",
   pgsodium: 'Its root key is kept by Supabase.',
   supabase_vault: 'Its key is kept by Supabase.',
   wrappers: 'Its foreign servers hold credentials in Supabase Vault.',
@@ -153,7 +153,7 @@ function scopeSchema(facts: SchemaFacts): ScopedSchema {
   if (facts.extension) {
     return { ...facts, treatment: 'made here', why: `Extension ${facts.extension} makes it where it is installed.` };
   }
-  return { ...facts, treatment: 'moves', why: 'It is the portal’s.' };
+  return { ...facts, treatment: 'moves', why: "It is the portal's." };
 }
 
 function scopeExtension(

@@ -121,7 +121,7 @@ function dataLoss(facts: Facts): Criterion {
         name,
         asked,
         verdict: 'in part',
-        evidence: [`The users: ${seen}`, 'The portal’s own tables have not been compared.'],
+        evidence: [`The users: ${seen}`, "The portal's own tables have not been compared."],
       }
     : {
         name,
@@ -217,7 +217,7 @@ function features({ target: { schemas } }: Facts): Criterion {
     verdict: 'not shown',
     evidence: [
       `Here now: ${total('tables')} tables, ${total('functions')} functions, ${total('policies')} policies, ${total('triggers')} triggers. That they are there does not show that each does its work.`,
-      'What would show it: the portal’s own acceptance tests against this database.',
+      "What would show it: the portal's own acceptance tests against this database.",
     ],
   };
 }
@@ -279,7 +279,7 @@ function encryption({ target: { tls }, transport: { local, verified } }: Facts):
           name,
           asked,
           verdict: 'in part',
-          evidence: [seen, 'The server’s certificate was not verified: use sslmode=verify-full.'],
+          evidence: [seen, "The server's certificate was not verified: use sslmode=verify-full."],
         };
   }
   return {
@@ -288,7 +288,7 @@ function encryption({ target: { tls }, transport: { local, verified } }: Facts):
     verdict: local ? 'not shown' : 'not met',
     evidence: [
       local
-        ? 'The connection of this report does not leave the machine, and is not encrypted. What the portal’s servers use is not seen from here.'
+        ? "The connection of this report does not leave the machine, and is not encrypted. What the portal's servers use is not seen from here."
         : 'The connection of this report crosses the network without TLS.',
     ],
   };
@@ -303,7 +303,7 @@ function exposure({ target: { listen_addresses } }: Facts): Criterion {
     verdict: 'not shown',
     evidence: [
       `PostgreSQL listens on ${open ? `${here}: on every address that the machine has` : here}.`,
-      'What would show it: the firewall’s rules, and an attempt from outside.',
+      "What would show it: the firewall's rules, and an attempt from outside.",
     ],
   };
 }
@@ -329,8 +329,8 @@ function record({ ledger: { intact, entries, head, recorded_heads, fault } }: Fa
     asked,
     verdict: 'shown',
     evidence: [
-      `The ledger’s ${number(entries)} entries were walked: each hashes to what it says and follows the one before it. The chain ends in ${head}.`,
-      `The audit log has the chain’s head as it was at the end of each finished run: ${number(recorded_heads)} of ${number(recorded_heads)} are in the chain.`,
+      `The ledger's ${number(entries)} entries were walked: each hashes to what it says and follows the one before it. The chain ends in ${head}.`,
+      `The audit log has the chain's head as it was at the end of each finished run: ${number(recorded_heads)} of ${number(recorded_heads)} are in the chain.`,
     ],
   };
 }
