@@ -17,7 +17,8 @@ gatehouse roles list [ROLE]
   PERSON is the email address of a user, or the id. Each change is an event of the audit log and holds at once, for
   access tokens that are out already too.
 
-  Exit codes: 0 done, or so already, 1 fault, 2 usage, 3 no such user, or not one, 4 no database.`;
+  Exit codes: 0 done, or so already, 1 fault, 2 usage, 3 no such user, several, or an address that is not
+  confirmed, 4 no database.`;
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

@@ -40,7 +40,7 @@ export function userColumns(u: SQL): SQL {
  * A statement whose rows are users: a select of `userColumns` and what else belongs to each, after common table expressions
  * where it has some. Resolves to the rows as `UserRow` describes them.
  *
- * A row travels as one JSON value. Thirty-four columns, each described anew at each run and read by itself, cost a client
+ * A row travels as one JSON value. Some thirty columns, each described anew at each run and read by itself, cost a client
  * of PostgreSQL more than all that is done with the user afterwards; the server they cost the same.
  */
 export function userStatement<Args extends Record<string, unknown>, Row extends UserRow>(
