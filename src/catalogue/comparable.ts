@@ -1,9 +1,9 @@
 /** PostgreSQL's print of an expression or a query, without what differs between majors or once it was read again, and means nothing. */
 
-/** A string constant, a quoted name, a word, space, or one other character. */
-const TOKEN = /[eE]?'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*|\s+|./gsu;
-/** Quotes, space that is more than one blank, or at an end, a list. */
-const UNUSUAL = /"|\s\s|[^\S ]|^\s|\s$|ARRAY\[/u;
+/** What XMLSERIALIZE does anyhow, and says of it since 16; a string constant, a quoted name, a word, space, or one other character. */
+const TOKEN = / NO INDENT(?=\))|[eE]?'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*|\s+|./gsu;
+/** Quotes, space that is more than one blank, or at an end, a list, NO INDENT. */
+const UNUSUAL = /"|\s\s|[^\S ]|^\s|\s$|ARRAY\[| NO INDENT\)/u;
 const NEEDS_NO_QUOTES = /^"([a-z_][a-z0-9_$]*)"$/;
 
 /** A list with the type that all of it is cast to; constants in it may have brackets of their own. */
@@ -61,9 +61,8 @@ export function comparableQuery(sql: string): string {
 }
 
 function tokens(sql: string): string[] {
-  return (sql.match(TOKEN) ?? []).map((token) =>
-    /^\s/.test(token) ? ' ' : (NEEDS_NO_QUOTES.exec(token)?.[1] ?? token),
-  );
+  const found = (sql.match(TOKEN) ?? []).filter((token) => token !== ' NO INDENT');
+  return found.map((token) => (/^\s/.test(token) ? ' ' : (NEEDS_NO_QUOTES.exec(token)?.[1] ?? token)));
 }
 
 /** What follows the outermost FROM: the last name of it, when it is one table under one name. */
@@ -71,12 +70,14 @@ function onlyTable(all: readonly string[]): string | undefined {
   let depth = 0;
   let name: string | undefined;
   let inFrom = false;
+  let isNamed = false;
   for (const token of all) {
     if (token === ')') depth--;
     if (depth === 0 && token !== ' ') {
       if (inFrom && ends.has(token)) break;
       if (inFrom && several.has(token)) return undefined;
-      if (inFrom && /^["\p{L}_]/u.test(token)) name = token;
+      if (token === 'TABLESAMPLE') isNamed = true;
+      if (inFrom && !isNamed && /^["\p{L}_]/u.test(token)) name = token;
       if (token === 'FROM') inFrom = true;
       if (setOperations.has(token)) return undefined;
     }
@@ -86,5 +87,23 @@ function onlyTable(all: readonly string[]): string | undefined {
 }
 
 const ends = new Set(['WHERE', 'GROUP', 'HAVING', 'WINDOW', 'ORDER', 'LIMIT', 'OFFSET', 'FETCH', 'FOR', ';']);
-const several = new Set([',', 'JOIN', 'TABLESAMPLE']);
+const several = new Set([',', 'JOIN']);
 const setOperations = new Set(['UNION', 'INTERSECT', 'EXCEPT']);
+
+/**
+ * Whether two names of a locale of ICU mean the same. Since 16 PostgreSQL keeps the language tag as that ICU spells it; before,
+ * what somebody wrote. Of a name with ICU's former keywords (`de@collation=phonebook`) the language alone is compared.
+ */
+export function isOneLocale(one: string, other: string): boolean {
+  const hasKeywords = one.includes('@') || other.includes('@');
+  const [a, b] = [one, other].map((name) => languageTag(hasKeywords ? name.replace(/(?:@|-u-).*$/, '') : name));
+  return a === b;
+}
+
+function languageTag(name: string): string {
+  try {
+    return new Intl.Locale(name.replaceAll('_', '-').replace(/^(?:root)?$/, 'und')).toString();
+  } catch {
+    return name;
+  }
+}

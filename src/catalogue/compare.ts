@@ -1,6 +1,6 @@
 /** Whether two databases are made of the same things; if not, what has become of which. */
 import { type Catalogue, type CatalogueObject, type Fact, grantName, objectKey, ownsIt } from './catalogue.ts';
-import { comparableQuery, comparableSql } from './comparable.ts';
+import { comparableQuery, comparableSql, isOneLocale } from './comparable.ts';
 import { type ComparedFact, comparedFacts, type DriftName, driftNumbers, type Kind, kinds } from './kinds.ts';
 
 /** One difference. */
@@ -144,6 +144,7 @@ function isAllowed({ kind, name }: CatalogueObject, fact: string, { allowance }:
 
 function isEqual(a: Fact, b: Fact, { as }: ComparedFact, { sameMajor }: Circumstances): boolean {
   if (JSON.stringify(a) === JSON.stringify(b) || (as === 'majors' && !sameMajor)) return true;
+  if (as === 'locale') return !sameMajor && typeof a === 'string' && typeof b === 'string' && isOneLocale(a, b);
   if (as === 'order') return isInOneOrder(strings(a), strings(b));
   if (as === 'sql') return comparable(a, comparableSql) === comparable(b, comparableSql);
   if (as === 'view') return comparable(a, comparableQuery) === comparable(b, comparableQuery);

@@ -60,9 +60,9 @@ export interface ComparedFact {
    * `view`: as a whole query, whose qualifying of columns does too. `roles`: as roles, that may have another name at the
    * target. `privileges`: as a set, of which each may be lost or added. `majors`: only between servers of one major.
    * `order`: as a sequence, of which one side may lack some. `secrets`: as options with hashes in place of their values, of
-   * which names alone are shown.
+   * which names alone are shown. `locale`: as names of a locale, which majors spell in their own way.
    */
-  as?: 'sql' | 'view' | 'roles' | 'privileges' | 'majors' | 'order' | 'secrets';
+  as?: 'sql' | 'view' | 'roles' | 'privileges' | 'majors' | 'order' | 'secrets' | 'locale';
 }
 
 interface KindOfObject {
@@ -128,12 +128,12 @@ export const kinds = {
     facts: {
       ...all('object changed', {
         provider: 'provider',
-        locale: 'locale',
         collate: 'LC_COLLATE',
         ctype: 'LC_CTYPE',
         deterministic: 'DETERMINISTIC',
         rules: 'rules',
       }),
+      ...all('object changed', { locale: 'locale' }, 'locale'),
       owner,
       comment,
     },

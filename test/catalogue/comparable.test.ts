@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { comparableQuery, comparableSql } from '../../src/catalogue/comparable.ts';
+import { comparableQuery, comparableSql, isOneLocale } from '../../src/catalogue/comparable.ts';
 
 test.each([
   ['("json" IS NOT NULL)', '(json IS NOT NULL)'],
   ['a  +\n   b', 'a + b'],
   [`nextval('"json"."Odd_id_seq"'::regclass)`, `nextval('json."Odd_id_seq"'::regclass)`],
   [`CHECK ((x = 'a'::text))  `, `CHECK ((x = 'a'::text))`],
+  ['XMLSERIALIZE(CONTENT x AS text)', 'XMLSERIALIZE(CONTENT x AS text NO INDENT)'],
   // As a server prints it first, and once it has read that.
   [
     `(k = ANY ((ARRAY['a'::character varying, 'it''s, [b]'::character varying, n])::text[]))`,
@@ -24,6 +25,8 @@ test.each([
   [`'a  b'::text`, `'a b'::text`],
   [`E'it\\'s  "x"'`, `E'it\\'s "x"'`],
   ['"Json"', 'json'],
+  ['XMLSERIALIZE(CONTENT x AS text INDENT)', 'XMLSERIALIZE(CONTENT x AS text)'],
+  [`f('x NO INDENT)')`, `f('x)')`],
   ['"a b"', 'a b'],
   ['(a)', '((a))'],
   [`ANY ((ARRAY['a'::character varying])::text[])`, `ANY ((ARRAY['b'::character varying])::text[])`],
@@ -41,6 +44,33 @@ test('a query of one table is the same whether or not its columns say so', () =>
   expect(comparableQuery(before)).toContain(`'p.id'`);
   expect(comparableQuery(before)).toContain('q.id');
   expect(comparableQuery(' SELECT "Groß".id FROM x."Groß";')).toBe(comparableQuery(' SELECT id FROM x."Groß";'));
+});
+
+test('a sample of one table is a query of one table, and of two it is not', () => {
+  const before = ' SELECT a.id FROM x.a TABLESAMPLE bernoulli (10) REPEATABLE (1) WHERE (a.id > 1);';
+  expect(comparableQuery(before)).toBe(comparableQuery(before.replaceAll('a.id', 'id')));
+  const two = ' SELECT a.id FROM x.a TABLESAMPLE system (10), x.b;';
+  expect(comparableQuery(two)).not.toBe(comparableQuery(two.replace('a.id', 'id')));
+});
+
+test.each([
+  ['en_US', 'en-US'],
+  ['de-u-kn-true', 'de-u-kn'],
+  ['de@collation=phonebook', 'de-u-co-phonebk'],
+  ['@colStrength=secondary', 'und-u-ks-level2'],
+  ['C.UTF-8', 'C.UTF-8'],
+])('%s is the locale %s', (one, other) => {
+  expect(isOneLocale(one, other)).toBe(true);
+  expect(isOneLocale(other, one)).toBe(true);
+});
+
+test.each([
+  ['en_US', 'en-GB'],
+  ['de-u-kn-true', 'de'],
+  ['und-u-ks-level2', 'und-u-ks-level1'],
+  ['de@collation=phonebook', 'sv-u-co-phonebk'],
+])('%s is not the locale %s', (one, other) => {
+  expect(isOneLocale(one, other)).toBe(false);
 });
 
 test('of two tables each column is whose it says', () => {

@@ -42,6 +42,13 @@ create view "Back Office".one_table as
   select "Groß".id, "Groß".json, 'Groß.id' as text, (select "Groß".id + s.key from "Back Office".scratch as s limit 1) as x
     from "Back Office".parent as "Groß" where "Groß".id > 1 and "Groß".json is not null group by "Groß".id, "Groß".json;
 create view "Back Office".two as select id from "Back Office".fees union all select key from "Back Office".scratch;
+-- What newer majors print in another way, or spell anew.
+create view "Back Office".as_text as
+  select xmlserialize(content xmlelement(name fee, f.half) as text) as fee from "Back Office".fees as f;
+create view "Back Office".a_sample as
+  select f.id from "Back Office".fees as f tablesample bernoulli (10) repeatable (1) where f.id > 1;
+create collation "Back Office".old_spelling (provider = icu, locale = 'en_US');
+create collation "Back Office".phone_book (provider = icu, locale = 'de@collation=phonebook');
 create function "Back Office".total(a int, b int default 2, out total int) language sql immutable parallel safe
   cost 7 begin atomic; select a + b; end;
 create function "Back Office".json_of("json" text) returns table (id int, "value" text) language plpgsql rows 12 strict as $$
