@@ -121,13 +121,36 @@ export function portalFindings(
     ...some(
       of('table', ({ facts }) => facts.form === 'foreign'),
       (list) =>
+        warning(`Rows are elsewhere: ${list}. The definition moves; make its server at the target before the copy.`),
+    ),
+    ...some(
+      of('user mapping', () => true),
+      (list) =>
         warning(
-          `Rows are elsewhere: ${list}. The definition moves; give its server a user mapping with a password again.`,
+          `A user mapping holds a password, and does not move: ${list}. Create it again at the target, where the server is wanted there.`,
+        ),
+    ),
+    ...some(
+      of('language', () => true),
+      (list) => warning(`A language of no extension does not move: ${list}. Make it at the target before the copy.`),
+    ),
+    ...some(
+      of('security label', () => true),
+      (list) =>
+        warning(
+          `Security labels do not move: ${list}. What they protect is open at the target until you load their provider there and set them again.`,
         ),
     ),
     ...some(
       of('materialized view', ({ facts }) => facts.populated === false),
       (list) => note(`Not populated at the source: ${list}. It stays so.`),
+    ),
+    ...some(
+      of('materialized view', ({ facts }) => facts.populated === true),
+      (list) =>
+        note(
+          `Filled anew at the target from what it is made of: ${list}. Refresh it at the source as well, just before, for its rows to be compared.`,
+        ),
     ),
     ...some(
       of('publication', () => true),
@@ -144,6 +167,9 @@ export function portalFindings(
         (list) =>
           warning(`Only a superuser may make event triggers: ${list} is left out. Copy as one, or make it by hand.`),
       ),
+      ...some(objects.filter(isOfSuperusers).map(titleOf), (list) =>
+        stop(`Only a superuser may make ${list}. Copy as one, or drop it at the source.`),
+      ),
     );
   }
   const everybody = objects.find(({ kind, name }) => kind === 'grant' && name === 'to public on schema public');
@@ -154,6 +180,28 @@ export function portalFindings(
   }
   return findings;
 }
+
+/** Whoever is no superuser is refused it, in the middle of a copy. */
+function isOfSuperusers({ kind, name, facts }: CatalogueObject): boolean {
+  switch (kind) {
+    case 'access method':
+    case 'operator class':
+    case 'operator family':
+      return true;
+    case 'type':
+      return facts.form === 'base';
+    case 'function':
+      return facts.language === 'c';
+    case 'text search':
+      return /^(?:parser|template) /.test(name);
+    case 'cast':
+      return facts.function === 'none';
+    default:
+      return false;
+  }
+}
+
+const titleOf = ({ kind, name }: CatalogueObject) => `${kind} ${name}`;
 
 /** What a function's body calls is text: nothing stops it from being made, and it fails when it is called. */
 function callFindings(
@@ -190,7 +238,7 @@ const pattern = (name: string) => `"?${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&
 
 /** About what Supabase's services kept for the portal. */
 export function serviceFindings(holdings: ServiceHoldings, scope: PortalScope): Finding[] {
-  const { stored_files, stored_bytes, cron_jobs, vault_secrets } = holdings;
+  const { stored_files, stored_bytes, cron_jobs, vault_secrets, subscriptions } = holdings;
   const findings: Finding[] = [];
   if (stored_files) {
     const size = stored_bytes ? ` of ${sizeOf(stored_bytes)}` : '';
@@ -208,6 +256,13 @@ export function serviceFindings(holdings: ServiceHoldings, scope: PortalScope): 
       ),
     );
   }
+  findings.push(
+    ...some(subscriptions, (list) =>
+      warning(
+        `Subscriptions do not move: ${list}. Once nobody writes at the source any more, make them at the target, and drop them there.`,
+      ),
+    ),
+  );
   const logins = scope.roles.filter(
     ({ becomes, login, name }) => becomes === 'itself' && login && name !== 'authenticator',
   );

@@ -8,7 +8,12 @@ export interface InventoryLine {
   title: string;
   count: number;
   details: { what: string; count: number }[];
+  /** `by hand`: no copy brings it; what there is to do about it is among the findings. */
+  becomes: 'moves' | 'by hand';
 }
+
+/** Made by somebody who knows a password, or by what is installed at the server. */
+const byHand = new Set<Kind>(['foreign data wrapper', 'foreign server', 'user mapping', 'language', 'security label']);
 
 type Condition = (object: CatalogueObject, catalogue: Catalogue) => boolean;
 
@@ -80,6 +85,7 @@ export function takeInventory(catalogue: Catalogue): InventoryLine[] {
       details: Object.entries(details[kind] ?? {})
         .map(([what, condition]) => ({ what, count: objects.filter((object) => condition(object, catalogue)).length }))
         .filter(({ count }) => count > 0),
+      becomes: byHand.has(kind) ? 'by hand' : 'moves',
     }));
 }
 

@@ -99,6 +99,8 @@ export interface ServiceHoldings {
   stored_bytes: number | undefined;
   cron_jobs: number | undefined;
   vault_secrets: number | undefined;
+  /** Names of what this database follows elsewhere. */
+  subscriptions: string[];
 }
 
 export async function readServiceHoldings(client: pg.ClientBase): Promise<ServiceHoldings> {
@@ -121,7 +123,18 @@ export async function readServiceHoldings(client: pg.ClientBase): Promise<Servic
     stored_bytes: readable.has('storage.objects') ? await sumFiles(client) : undefined,
     cron_jobs: await count('cron.job'),
     vault_secrets: await count('vault.secrets'),
+    subscriptions: await listSubscriptions(client),
   };
+}
+
+async function listSubscriptions(client: pg.ClientBase): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select s.subname::text as name
+       from pg_subscription as s join pg_database as d on d.oid = s.subdbid
+      where d.datname = current_database()
+      order by 1`,
+  );
+  return rows.map(({ name }) => name);
 }
 
 async function sumFiles(client: pg.ClientBase): Promise<number | undefined> {

@@ -180,6 +180,45 @@ test.each([
     'grant create on schema public to public',
     'revoke create on schema public from public',
   ],
+  [
+    'warning',
+    /^Rows are elsewhere: public\.far\. The definition moves; make its server/,
+    'create foreign data wrapper afar; create server there foreign data wrapper afar; create foreign table public.far (id int) server there',
+    'drop foreign data wrapper afar cascade',
+  ],
+  [
+    'stop',
+    /^Foreign table public\.far is on server there, which the target does not have: /,
+    'create foreign data wrapper afar; create server there foreign data wrapper afar; create foreign table public.far (id int) server there',
+    'drop foreign data wrapper afar cascade',
+  ],
+  [
+    'warning',
+    /^A user mapping holds a password, and does not move: of postgres on foreign server there\. [^']*$/,
+    `create foreign data wrapper afar; create server there foreign data wrapper afar;
+     create user mapping for postgres server there options (password 'do-not-show-this')`,
+    'drop foreign data wrapper afar cascade',
+  ],
+  [
+    'warning',
+    /^A language of no extension does not move: spoken\. /,
+    'create language spoken handler plpgsql_call_handler',
+    'drop language spoken',
+  ],
+  [
+    'warning',
+    /^Security labels do not move: of anon on table public\.people\. /,
+    `insert into pg_seclabel (classoid, objoid, objsubid, provider, label)
+     values ('pg_class'::regclass, 'public.people'::regclass, 0, 'anon', 'MASKED')`,
+    "delete from pg_seclabel where provider = 'anon'",
+  ],
+  [
+    'warning',
+    /^Subscriptions do not move: from_the_bank\. /,
+    `create subscription from_the_bank connection 'password=do-not-show-this' publication accounts with (connect = false)`,
+    'alter subscription from_the_bank set (slot_name = none); drop subscription from_the_bank',
+  ],
+  ['note', /^Filled anew at the target from what it is made of: public\.firm_totals\. /, 'select 1', 'select 1'],
   ['note', /^Without primary key: public\.activity_log\. /, 'select 1', 'select 1'],
   ['note', /^Never validated: cash_is_not_negative on public\.portfolios\. /, 'select 1', 'select 1'],
   ['note', /^Published to others: supabase_realtime\. /, 'select 1', 'select 1'],
@@ -227,7 +266,8 @@ test('a target whose role is no superuser: what it cannot make, and what it will
   await asAdmin(
     source.adminUrl,
     `create function public.watch() returns event_trigger language plpgsql as 'begin end';
-     create event trigger plan_watches on ddl_command_end execute function public.watch()`,
+     create event trigger plan_watches on ddl_command_end execute function public.watch();
+     create operator family public.plan_family using hash`,
   );
   const owned = await emptyDatabase();
   await asAdmin(
@@ -243,6 +283,11 @@ test('a target whose role is no superuser: what it cannot make, and what it will
     expect(target).toMatchObject({ role: 'plan_owner', superuser: false, bypasses_rls: false, may_create_roles: true });
     const warnings = findings.filter(({ level }) => level === 'warning').map(({ message }) => message);
     expect(warnings).toContainEqual(expect.stringMatching(/^Only a superuser may make event triggers: plan_watches /));
+    expect(findings).toContainEqual({
+      level: 'stop',
+      message:
+        'Only a superuser may make operator family public.plan_family for hash. Copy as one, or drop it at the source.',
+    });
     expect(warnings).toContainEqual(
       expect.stringMatching(/^Row security holds for the owner, too, of public\.portfolios; /),
     );
@@ -250,7 +295,7 @@ test('a target whose role is no superuser: what it cannot make, and what it will
     await owned.drop();
     await asAdmin(
       source.adminUrl,
-      'drop event trigger plan_watches; drop function public.watch(); drop role plan_owner',
+      'drop event trigger plan_watches; drop function public.watch(); drop operator family public.plan_family using hash; drop role plan_owner',
     );
   }
 });
