@@ -3,7 +3,8 @@
  * differs, and each success criterion with what shows it or that nothing does. Built from the ledger, whose chain is walked
  * first, and from what the target says of itself; nothing is changed.
  */
-import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Connection } from '../config/connection.ts';
@@ -99,19 +100,29 @@ async function readRecord(
   };
 }
 
-/** Writes the report as HTML and as JSON, for nobody else on this machine to read; resolves to the two paths. */
+/**
+ * Writes the report as HTML and as JSON, for nobody else on this machine to read; resolves to the two paths.
+ *
+ * @throws MigrationFailure when the directory cannot be made or written to
+ */
 export async function writeReport(record: MigrationRecord, directory: string): Promise<string[]> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   const contents = { html: reportPage(record), json: `${JSON.stringify(record, null, 2)}\n` };
   const paths: string[] = [];
-  for (const [ending, content] of Object.entries(contents)) {
-    const path = join(directory, `migration-report.${ending}`);
-    // Renamed when it is whole: what was there before keeps neither its rights nor half of its lines.
-    const partial = `${path}.${process.pid}.partial`;
-    await writeFile(partial, content, { mode: 0o600 });
-    await chmod(partial, 0o600);
-    await rename(partial, path);
-    paths.push(path);
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    for (const [ending, content] of Object.entries(contents)) {
+      const path = join(directory, `migration-report.${ending}`);
+      // Renamed when it is whole: what was there before keeps neither its rights nor half of its lines, and what it leads to
+      // is not written to.
+      const partial = `${path}.${randomUUID()}.partial`;
+      await writeFile(partial, content, { mode: 0o600, flag: 'wx' });
+      await rename(partial, path);
+      paths.push(path);
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new MigrationFailure('usage', `The report cannot be written to ${directory} (${code}): name another --out.`);
   }
   return paths;
 }

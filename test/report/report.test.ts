@@ -1,5 +1,5 @@
 /** `gatehouse migrate report`: says what the ledger and the target show, and claims nothing that they do not. */
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -164,6 +164,24 @@ describe('of users who were moved', () => {
     }
     const json: MigrationRecord = JSON.parse(await readFile(join(directory, 'migration-report.json'), 'utf8'));
     expect(json.made).toMatchObject({ at: '2026-11-02T08:00:00.000Z', by: 'ops@example.com' });
+  });
+
+  test('is not written through what somebody has put in its place, and where it cannot be written that is said', async () => {
+    const precious = join(directory, 'precious');
+    await writeFile(precious, 'precious');
+    for (const ending of ['html', 'json']) {
+      for (const name of [`migration-report.${ending}`, `migration-report.${ending}.${process.pid}.partial`]) {
+        await symlink(precious, join(directory, name));
+      }
+    }
+    expect((await gatehouse(['--out', directory])).code).toBe(0);
+    expect(await readFile(precious, 'utf8')).toBe('precious');
+
+    const refused = await gatehouse(['--out', precious]);
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: `The report cannot be written to ${precious} (EEXIST): name another --out.\n`,
+    });
   });
 
   test('is a page that needs nothing else, and holds no password', async () => {
