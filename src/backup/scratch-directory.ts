@@ -1,5 +1,5 @@
 /** Where a backup is restored to as files: in the temporary directory, for as long as a verification takes. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,8 +22,8 @@ export interface ScratchDirectory {
 export async function makeScratchDirectory(): Promise<ScratchDirectory> {
   for (const name of await readdir(tmpdir())) {
     const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]);
-    // What cannot be removed is another account's.
-    if (pid && !isAlive(pid)) await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {});
+    const path = join(tmpdir(), name);
+    if (pid && !isAlive(pid) && isOurs(path)) await rm(path, { recursive: true, force: true }).catch(() => {});
   }
   let path: string | undefined;
   const exit = (signal: NodeJS.Signals) => {
@@ -41,6 +41,12 @@ export async function makeScratchDirectory(): Promise<ScratchDirectory> {
       await rm(made, { recursive: true, force: true });
     },
   };
+}
+
+/** In a directory of somebody else's, who may exchange what is in it meanwhile, root would remove what that leads to. */
+function isOurs(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === process.getuid?.();
 }
 
 /** A server that is ending still writes for a moment: what it makes meanwhile is removed again. */

@@ -1,5 +1,5 @@
 /** A source that belongs to somebody who means harm: its names and settings are names and settings, whatever they say. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -141,7 +141,11 @@ test('names of every kind arrive as they are, and a setting is not more than a l
   const to = await makeTarget('named');
   const planned = await gatehouse(runPlan, ['--from', source.url], to);
   expect(shown(planned.stdout)).not.toMatch(STEERING);
+  const leading = join(tmpdir(), `gatehouse-copy-${2 ** 31 - 1}-planted`);
+  await symlink(directory, leading);
   const copied = await gatehouse(run, ['--from', source.url, '--apply'], to);
+  // What a killed copy left would be gone; this is no directory of ours.
+  await rm(leading);
   expect(copied).toMatchObject({ code: 0, stderr: '' });
   expect(shown(copied.stdout)).not.toMatch(STEERING);
   expect(copied.stdout).toContain(String.raw`"\u001b]0;title\u0007\u001b[2Jcleared\u009b31m": 1 row`);
