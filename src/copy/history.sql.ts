@@ -23,7 +23,7 @@ export const copyHistory = {
  * that are here already stay as they are.
  */
 export async function takeInHistory(target: pg.ClientBase, run_id: string): Promise<number> {
-  await makeAddressCheck(target);
+  await makeReaders(target);
   const { rowCount } = await target.query(
     `insert into audit.events (id, occurred_at, action, outcome, actor_id, actor_name, subject_id, ip, details)
      select id, created_at, coalesce(nullif(p ->> 'action', ''), 'unknown'), 'success',
@@ -34,20 +34,28 @@ export async function takeInHistory(target: pg.ClientBase, run_id: string): Prom
             case when pg_temp.is_address(ip_address) then ip_address::inet end,
             jsonb_strip_nulls(jsonb_build_object(
               'imported_from', 'auth.audit_log_entries', 'run_id', $1::text, 'log_type', p -> 'log_type',
-              'actor_name', nullif(p ->> 'actor_name', ''), 'actor_via_sso', p -> 'actor_via_sso', 'traits', p -> 'traits'))
-       from (select id, created_at, ip_address,
-                    case when json_typeof(payload) = 'object' then replace(payload::text, '\\u0000', '')::jsonb else '{}' end as p
-               from old_entries) as entry
+              'actor_name', nullif(p ->> 'actor_name', ''), 'actor_via_sso', p -> 'actor_via_sso', 'traits', p -> 'traits',
+              'unread', p -> 'unread'))
+       from (select id, created_at, ip_address, pg_temp.as_object(payload) as p from old_entries offset 0) as entry
          on conflict do nothing`,
     [run_id],
   );
   return rowCount ?? 0;
 }
 
-/** For this session: whether a text is an address, since the old column holds whatever a proxy said. */
-async function makeAddressCheck(target: pg.ClientBase): Promise<void> {
+/**
+ * For this session: whether a text is an address, since the old column holds whatever a proxy said; and what an entry says,
+ * since json may hold what jsonb does not (NUL, half of a surrogate pair, numbers without end), which stays as text.
+ */
+async function makeReaders(target: pg.ClientBase): Promise<void> {
   await target.query(
-    `create or replace function pg_temp.is_address(candidate text) returns boolean language plpgsql immutable as $$
+    `create or replace function pg_temp.as_object(payload json) returns jsonb language plpgsql immutable as $$
+     begin
+       return case when json_typeof(payload) = 'object' then replace(payload::text, '\\u0000', '')::jsonb else '{}' end;
+     exception when others then
+       return jsonb_build_object('unread', payload::text);
+     end $$;
+     create or replace function pg_temp.is_address(candidate text) returns boolean language plpgsql immutable as $$
      begin
        return candidate <> '' and candidate::inet is not null;
      exception when others then

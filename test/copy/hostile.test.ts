@@ -122,7 +122,7 @@ test('a role that is ordinary at the source and a superuser at the target stops 
   await ask(server.url, 'create role hostile_group superuser nologin');
   try {
     const refused = await gatehouse(run, ['--from', source.url, '--apply'], to);
-    expect(refused).toMatchObject({ code: 4, stderr: expect.stringMatching(/^Role hostile_group is an ordinary one/) });
+    expect(refused).toMatchObject({ code: 9, stderr: expect.stringMatching(/^Role hostile_group is an ordinary one/) });
     expect(await ask(to, "select from pg_roles where rolname = 'hostile_member'")).toEqual([]);
   } finally {
     await ask(server.url, 'drop role hostile_group');
@@ -137,8 +137,25 @@ test('what functions could do with the rights of a superuser is said before they
   );
 });
 
+/** Of Supabase Auth's old audit log: what json takes and jsonb does not, times and addresses that are none. */
+const history = [
+  [String.raw`{"action":"login","actor_name":"\\u0000"}`, '2026-01-01'],
+  [String.raw`{"action":"login","actor_name":"\ud800"}`, '2026-01-02'],
+  ['{"action":"login","traits":1e999999}', '2026-01-03'],
+  ['"no object"', '2026-01-04'],
+  [`{"traits":${'['.repeat(3000)}${']'.repeat(3000)}}`, 'infinity'],
+  ['{"action":7,"actor_id":"; drop table audit.events"}', '0044-03-15 BC'],
+] as const;
+
 test('names of every kind arrive as they are, and a setting is not more than a list of names', async () => {
   const to = await makeTarget('named');
+  for (const [payload, at] of history) {
+    await ask(
+      source.adminUrl,
+      'insert into auth.audit_log_entries (id, payload, created_at, ip_address) values (gen_random_uuid(), $1, $2, $3)',
+      [payload, at, '1.2.3.4, $(id)'],
+    );
+  }
   const planned = await gatehouse(runPlan, ['--from', source.url], to);
   expect(shown(planned.stdout)).not.toMatch(STEERING);
   const leading = join(tmpdir(), `gatehouse-copy-${2 ** 31 - 1}-planted`);
@@ -150,6 +167,13 @@ test('names of every kind arrive as they are, and a setting is not more than a l
   expect(shown(copied.stdout)).not.toMatch(STEERING);
   expect(copied.stdout).toContain(String.raw`"\u001b]0;title\u0007\u001b[2Jcleared\u009b31m": 1 row`);
   const verified = await gatehouse(runVerify, ['--from', source.url, '--json'], to);
+  const [{ entries } = { entries: '' }] = await ask<{ entries: string }>(
+    to,
+    `select (select count(*) from audit.events where details ? 'imported_from') || ' of ' || $1 as entries`,
+    [(await ask(source.adminUrl, 'select from auth.audit_log_entries where created_at is not null')).length],
+  );
+  expect(entries).toMatch(/^(\d+) of \1$/);
+
   expect(verified.stdout).not.toMatch(STEERING);
   expect(shown((await gatehouse(runVerify, ['--from', source.url], to)).stdout)).not.toMatch(STEERING);
   const { verification } = JSON.parse(verified.stdout.trim().split('\n').at(-1) ?? '');
