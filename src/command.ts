@@ -1,19 +1,10 @@
-/** A command of `gatehouse` as cli.ts finds and runs one: `gatehouse clients create portal-api`. */
+/** What every command of `gatehouse` is given, and how it ends. */
 import { randomUUID } from 'node:crypto';
 import type { Actor } from './audit/events.ts';
 import type { Connection } from './config/connection.ts';
 import type { Secrets } from './config.ts';
 import type { Database } from './db/database.ts';
 import type { Occasion } from './http/caller.ts';
-
-export interface Command {
-  /** The words it is called by: `migrate users`. */
-  name: string;
-  /** What `--help` prints; the first line is its synopsis. */
-  help: string;
-  /** Runs it with the words after its name and resolves to the exit code. */
-  run(args: string[], io: CommandIo): Promise<number>;
-}
 
 /** What a command is given instead of the process's own. */
 export interface CommandIo {

@@ -3,8 +3,6 @@ import { type CommandIo, exitCodes } from '../command.ts';
 import type { Secrets } from '../config.ts';
 import { makeApiKeys } from './api-keys.ts';
 
-export const name = 'keys';
-
 export const help = `gatehouse keys
 
   Prints the API keys that go with SECRET_KEY, as variables: ANON_KEY for browsers, SERVICE_ROLE_KEY for servers, which may

@@ -13,8 +13,6 @@ import { pgBackRestDriver } from './pgbackrest-driver.ts';
 import { describeSchedule } from './schedule.ts';
 import { atWorkplace, type Workplace } from './workplace.ts';
 
-export const name = 'backup';
-
 export const help = `gatehouse backup run [--keep] [--json]
 gatehouse backup list [--json]
 gatehouse backup verify [ID] [--scratch URL] [--json]

@@ -54,7 +54,7 @@ function whatExpires(backups: StoredBackup[], { keys, retention, minimum }: Expi
 }
 
 /** Restored, found equal, and that not made up. */
-export function isProven({ proof }: StoredBackup, keys: AgeKey[]): boolean {
+function isProven({ proof }: StoredBackup, keys: AgeKey[]): boolean {
   return proof !== undefined && proof.statement.verdict === 'equal' && isAuthentic(proof, keys);
 }
 

@@ -4,8 +4,6 @@ import { CommandFailure, type CommandIo, exitCodes, occasionOfCommand, operatorO
 import type { Database } from '../db/database.ts';
 import { type Client, createClient, disableClient, listClients } from './clients.ts';
 
-export const name = 'clients';
-
 export const help = `gatehouse clients create NAME
 gatehouse clients list
 gatehouse clients disable NAME

@@ -18,7 +18,7 @@ export interface NewClient {
 /** 256 random bits as base64url. Kept as SHA-256: there is nothing to guess, so nothing to slow down. */
 const SECRET_BYTES = 32;
 
-export function secretHash(client_secret: string): Buffer {
+function secretHash(client_secret: string): Buffer {
   return createHash('sha256').update(client_secret).digest();
 }
 

@@ -3,8 +3,6 @@ import { styleText } from 'node:util';
 import { type CommandIo, exitCodes } from '../command.ts';
 import { ConfigMistakes, describeSettings, readConfig, type SettingDescription } from '../config.ts';
 
-export const name = 'settings explain';
-
 export const help = `gatehouse settings explain [WORD]
 
   Lists every setting: its variable, its value in this environment and where that is from, and what it does. With a word,

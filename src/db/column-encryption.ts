@@ -6,7 +6,7 @@
  * Encrypted may be: `users.encrypted_password`, `mfa_factors.secret`, `mfa_challenges.otp_code`,
  * `sessions.refresh_token_hmac_key`. One table holds encrypted and plain values side by side.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createDecipheriv, hkdfSync } from 'node:crypto';
 
 const ALGORITHM = 'aes-gcm-hkdf';
 const KEY_BYTES = 32;
@@ -21,11 +21,6 @@ interface Envelope {
   alg: typeof ALGORITHM;
   data: string;
   nonce: string;
-}
-
-/** True of a value that GoTrue takes for an envelope. It takes everything else for plain text. */
-export function isEncrypted(text: string): boolean {
-  return readEnvelope(text) !== undefined;
 }
 
 /**
@@ -52,35 +47,11 @@ export function decryptColumn(text: string, object_id: string, keys: ColumnKeys)
   }
 }
 
-/**
- * The envelope of a value, as GoTrue writes and reads it.
- *
- * @param object_id the id of the row that will hold it, as lower-case UUID text
- */
-export function encryptColumn(
-  text: string,
-  object_id: string,
-  { key_id, key }: { key_id: string; key: Uint8Array },
-): string {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', rowKey(key, object_id), nonce, { authTagLength: TAG_BYTES });
-  const data = Buffer.concat([cipher.update(text), cipher.final(), cipher.getAuthTag()]);
-  const envelope: Envelope = {
-    key_id,
-    alg: ALGORITHM,
-    data: data.toString('base64'),
-    nonce: nonce.toString('base64'),
-  };
-  return JSON.stringify(envelope);
-}
-
 function rowKey(key: Uint8Array, object_id: string): Uint8Array {
-  // HKDF would take any length; GoTrue would not, and could never read what we wrote.
-  if (key.length !== KEY_BYTES)
-    throw new RangeError(`a column encryption key has ${key.length} bytes, not ${KEY_BYTES}`);
   return new Uint8Array(hkdfSync('sha256', key, '', object_id, KEY_BYTES));
 }
 
+/** Undefined of a value that GoTrue takes for plain text. */
 function readEnvelope(text: string): Envelope | undefined {
   if (!text.startsWith('{')) return undefined;
   let value: Partial<Record<keyof Envelope, unknown>>;

@@ -33,7 +33,7 @@ export interface Home {
 }
 
 /** The places below a data directory. */
-export function placesOf(data_directory: string) {
+function placesOf(data_directory: string) {
   const directory = resolve(data_directory);
   return {
     directory,

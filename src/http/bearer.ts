@@ -10,12 +10,7 @@ const BEARER = /^bearer (\S+)$/i;
  * @throws AuthError `no_authorization` where there is no header, another scheme, or more than one word after it
  */
 export function bearerToken(req: Request): string {
-  const token = findBearerToken(req);
+  const token = BEARER.exec(req.headers.authorization ?? '')?.[1];
   if (token === undefined) throw new AuthError('no_authorization');
   return token;
-}
-
-/** The same where a token is welcome and not needed. */
-export function findBearerToken(req: Request): string | undefined {
-  return BEARER.exec(req.headers.authorization ?? '')?.[1];
 }

@@ -14,16 +14,3 @@ export function query(req: Request, name: string): string | undefined {
   if (value?.includes('\0')) throw new AuthError('validation_failed', { message: 'Null characters are not allowed' });
   return value;
 }
-
-/**
- * A query parameter that counts something: digits only. Absent and empty are both undefined (the client sends `page=`).
- *
- * @throws AuthError `validation_failed` with `message` for anything else, and beyond 2^53
- */
-export function queryCount(req: Request, name: string, message: string): number | undefined {
-  const text = query(req, name);
-  if (!text) return undefined;
-  const count = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count)) throw new AuthError('validation_failed', { message });
-  return count;
-}

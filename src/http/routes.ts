@@ -23,7 +23,7 @@ export function mount(router: IRouter, routes: readonly Route[]): void {
 }
 
 /** A path that is known, by a method that it does not have: 405 without a body. */
-export const methodNotAllowed: RequestHandler = (_req, res) => {
+const methodNotAllowed: RequestHandler = (_req, res) => {
   res.statusCode = 405;
   res.end();
 };

@@ -31,7 +31,7 @@ export interface AttemptArgs extends Record<string, unknown> {
  * Common table expression `attempt`: one more failure, with `locks`, true of the one that locks the account. While it is
  * locked nothing counts. Takes `AttemptArgs`.
  */
-export const countedFailure: SQL = sql`
+const countedFailure: SQL = sql`
   attempt as (
     insert into gatehouse.attempts as a (kind, subject, attempts, first_at, last_at, locked_until)
     values (${arg('kind')}::text, ${arg('subject')}::bytea, 1, ${now}, ${now}, ${lockEnd(sql`1`)})

@@ -11,7 +11,7 @@ import { isMostlyContext, type PasswordHolder, wordsOfService } from './context-
  * The longest password taken, in code points. GoTrue stops at bcrypt's 72 bytes; argon2id has no such limit, and a limit in
  * bytes would refuse the 64 characters that NIST SP 800-63B-4 §3.1.1.2 asks for wherever people do not write in ASCII.
  */
-export const MAX_PASSWORD_CODE_POINTS = 1024;
+const MAX_PASSWORD_CODE_POINTS = 1024;
 /** GoTrue's least, whatever is configured. */
 const MIN_PASSWORD_LENGTH = 6;
 
@@ -112,12 +112,4 @@ export function isTooLong(password: string): boolean {
 
 function lengthOf(password: string): number {
   return [...password.normalize('NFC')].length;
-}
-
-/** The sets of `PASSWORD_REQUIRED_CHARACTERS`, which stand between colons; `\:` is a colon of the set. */
-export function requiredCharacterSets(setting: string): string[] {
-  return setting
-    .split(/(?<!\\):/)
-    .map((set) => set.replaceAll('\\:', ':'))
-    .filter((set) => set !== '');
 }

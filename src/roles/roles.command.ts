@@ -5,8 +5,6 @@ import { AuthError } from '../errors.ts';
 import { emailAddress } from '../users/address.ts';
 import { type Candidate, grantRole, listCandidates, listGrants, type Role, revokeRole, roles } from './roles.ts';
 
-export const name = 'roles';
-
 export const help = `gatehouse roles grant ROLE --to PERSON
 gatehouse roles revoke ROLE --from PERSON
 gatehouse roles list [ROLE]

@@ -1,7 +1,5 @@
 /** `gatehouse serve`: the service itself, where the package is installed. In a checkout it is `npm start`. */
 
-export const name = 'serve';
-
 export const help = `gatehouse serve
 
   Starts the service, which stays until Ctrl-C or SIGTERM. Its settings are environment variables, which "gatehouse settings

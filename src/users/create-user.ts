@@ -127,7 +127,7 @@ export function namesIn(body: AdministeredUser): string[] {
 }
 
 /** 384 random bits. Only its hash is kept, so that a row without a password is one that never had any. */
-export function unknownPassword(): string {
+function unknownPassword(): string {
   return randomBytes(48).toString('base64url');
 }
 

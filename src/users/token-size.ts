@@ -5,7 +5,7 @@ import type { Gatehouse } from '../gatehouse.ts';
 import type { Metadata } from '../http/body.ts';
 
 /** What later requests carry in their header: nginx and Node stop at 8 KiB and 16 KiB for all headers together. */
-export const ACCESS_TOKEN_MAX_BYTES = 6 * 1024;
+const ACCESS_TOKEN_MAX_BYTES = 6 * 1024;
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 interface TokenOwner {

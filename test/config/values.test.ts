@@ -82,6 +82,9 @@ it('a list drops blanks and what is empty', () => {
 it('sets of characters are separated by colons, of which an escaped one is a character', () => {
   expect(values.characterSets('abc:123')).toEqual(['abc', '123']);
   expect(values.characterSets('abc:\\:;')).toEqual(['abc', ':;']);
+  expect(values.characterSets('\\:\\:')).toEqual(['::']);
+  expect(values.characterSets('abc::123')).toEqual(['abc', '123']);
+  expect(values.characterSets('')).toEqual([]);
 });
 
 it('pairs have a name and may have colons in their value', () => {

@@ -8,7 +8,7 @@ import type { Json, JsonObject } from './scenario.ts';
 export type Values = Record<string, unknown>;
 
 /** The address that the profiles' settings name, whatever port the server under test listens on. */
-export const EXTERNAL_URL = 'http://127.0.0.1:9999';
+const EXTERNAL_URL = 'http://127.0.0.1:9999';
 
 const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 const TIME = /\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?/g;

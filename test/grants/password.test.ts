@@ -1,8 +1,8 @@
 /** Signing in by password: what it leaves, whom it refuses and how alike, what it does to old hashes, where guessing ends. */
 
 import { afterAll, describe, expect, it, test } from 'vitest';
-import { encryptColumn } from '../../src/db/column-encryption.ts';
 import { auditRowsOf, startApp } from '../harness/app.ts';
+import { encryptColumn } from '../harness/column-encryption.ts';
 import { addPerson, bearer, claimsOf, type Person } from '../harness/people.ts';
 import { passwordPool } from '../harness/supabase-source/password-pool.ts';
 

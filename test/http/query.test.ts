@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { expect, it } from 'vitest';
-import { query, queryCount } from '../../src/http/query.ts';
+import { query } from '../../src/http/query.ts';
 
 const at = (url: string) => ({ url }) as Request;
 
@@ -23,20 +23,5 @@ it.each([
 it('a NUL in a value is refused before it reaches PostgreSQL', () => {
   expect(() => query(at('/verify?token=a%00b'), 'token')).toThrow(
     expect.objectContaining({ error_code: 'validation_failed' }),
-  );
-});
-
-it.each([
-  ['?page=2', 2],
-  ['?page=0', 0],
-  ['?page=', undefined],
-  ['', undefined],
-])('"%s" counts %s', (search, count) => {
-  expect(queryCount(at(`/${search}`), 'page', 'Bad Pagination Parameters')).toBe(count);
-});
-
-it.each(['-1', 'one', '1.5', '1e3', '0x10', '%201', '99999999999999999999'])('page=%s is refused', (value) => {
-  expect(() => queryCount(at(`/?page=${value}`), 'page', 'Bad Pagination Parameters')).toThrow(
-    expect.objectContaining({ error_code: 'validation_failed', message: 'Bad Pagination Parameters' }),
   );
 });

@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { commonPasswords, folded } from '../../src/passwords/common-passwords.ts';
-import {
-  isTooLong,
-  passwordRules,
-  passwordWeakness,
-  refuseUnfit,
-  requiredCharacterSets,
-} from '../../src/passwords/strength.ts';
+import { isTooLong, passwordRules, passwordWeakness, refuseUnfit } from '../../src/passwords/strength.ts';
 
 const LOWER = 'abcdefghijklmnopqrstuvwxyz';
 const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
@@ -181,18 +175,5 @@ describe('with the blocklist', () => {
     expect(
       passwordWeakness('ab '.repeat(341), rules, { email: '@'.repeat(60_000), raw_user_meta_data: names }),
     ).toBeUndefined();
-  });
-});
-
-describe('the setting for required characters', () => {
-  it.each([
-    ['', []],
-    ['abc', ['abc']],
-    [`${LOWER}:${UPPER}:${DIGITS}`, [LOWER, UPPER, DIGITS]],
-    ['abc::123', ['abc', '123']],
-    ['!\\:?:abc', ['!:?', 'abc']],
-    ['\\:\\:', ['::']],
-  ])('%j is the sets %j', (setting, sets) => {
-    expect(requiredCharacterSets(setting)).toEqual(sets);
   });
 });

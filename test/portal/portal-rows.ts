@@ -1,7 +1,7 @@
 /** All rows of a portal as one value per table: two portals with the same rows have the same. */
 import pg from 'pg';
 
-export const portalSchemas = ['public', 'storage', 'supabase_migrations'];
+const portalSchemas = ['public', 'storage', 'supabase_migrations'];
 
 /** Table → its rows, counted and summed up, whatever their order and the server's defaults. */
 export async function portalRows(url: string): Promise<Record<string, string>> {

@@ -2,8 +2,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AuthClient, AuthWeakPasswordError } from '@supabase/auth-js';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { encryptColumn } from '../../src/db/column-encryption.ts';
 import { auditRowsOf, startApp, type TestApp } from '../harness/app.ts';
+import { encryptColumn } from '../harness/column-encryption.ts';
 import {
   addPerson,
   addSignedInPerson,

@@ -3,7 +3,8 @@
  * password, their refresh token, the secret of their second factor. What their rows look like is GoTrue's doing
  * (contract §4.3, §5, §6, §7.1).
  */
-import { createCipheriv, createHash, createHmac, hkdfSync } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
+import { encryptColumn } from '../column-encryption.ts';
 import { type KnownPassword, passwordPool } from './password-pool.ts';
 
 type Row = Record<string, unknown>;
@@ -65,7 +66,12 @@ export function makePeople(seed: number, present: string) {
 
   const keys = { held: columnKey('held-key'), lost: columnKey('lost-key') };
   const encrypt = (object_id: string, text: string, { id, key } = keys.held) =>
-    encryptColumn(object_id, text, id, Buffer.from(key, 'base64url'), bytes(`nonce ${object_id}`).subarray(0, 12));
+    encryptColumn(
+      text,
+      object_id,
+      { key_id: id, key: Buffer.from(key, 'base64url') },
+      bytes(`nonce ${object_id}`).subarray(0, 12),
+    );
 
   /** A user with one email identity, as GoTrue writes it at sign-up, but for what `change` says. */
   function person(name: string, known: KnownPassword | undefined, change: Row = {}): Person {
@@ -544,17 +550,4 @@ function encodeRefreshToken(session_id: string, counter: number, key: Buffer): s
   const body = Buffer.concat([Buffer.of(0), Buffer.from(session_id.replaceAll('-', ''), 'hex'), Buffer.from(varint)]);
   const signed = Buffer.concat([body, createHmac('sha256', key).update(body).digest().subarray(0, 16)]);
   return Buffer.concat([signed, createHash('sha256').update(signed).digest().subarray(0, 4)]).toString('base64url');
-}
-
-/** GoTrue's column encryption (contract §5). */
-function encryptColumn(object_id: string, text: string, key_id: string, key: Buffer, nonce: Buffer): string {
-  const rowKey = Buffer.from(hkdfSync('sha256', key, '', object_id, 32));
-  const cipher = createCipheriv('aes-256-gcm', rowKey, nonce);
-  const data = Buffer.concat([cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-  return JSON.stringify({
-    key_id,
-    alg: 'aes-gcm-hkdf',
-    data: data.toString('base64'),
-    nonce: nonce.toString('base64'),
-  });
 }
