@@ -4,6 +4,7 @@ import { bothSides, jsonLines, parseStep, runStep, sharedOptions } from '../migr
 import { exitCodes } from '../migrate/failure.ts';
 import { createTerminal } from '../migrate/progress.ts';
 import { type CopyEvent, copyPortal } from './copy.ts';
+import type { CopyPlan } from './plan.ts';
 import { describeCopy, describeCopyPlan, describeTable, sizeOf } from './words.ts';
 
 export const name = 'migrate copy';
@@ -21,9 +22,12 @@ export const help = `gatehouse migrate copy --from URL [--to URL] [--apply] [--j
   --apply      do it. A run that was broken off is run again, and goes on where it stopped.
   --json       one JSON object per line instead of text
 
-  Exit codes: 0 done, or there was nothing to do; 1 fault, 2 usage or pg_dump, 3 source, 4 target, 5 a side went away,
-  6 not equal, 8 another copy is at work. Unless it is 0, the copy is not complete and does not say that it is: mend what
-  the sentence names and run again.`;
+  Exit codes: 0 done, or there was nothing to do, or without --apply: nothing stands in the way; 1 fault, 2 usage or pg_dump,
+  3 source, 4 target, 5 a side went away, 6 not equal, 8 another copy is at work, 9 something must be mended first (a line
+  with STOP), with --apply or without, and nothing was changed. Unless it is 0, the copy is not complete and does not say
+  that it is: mend what the sentence names and run again.`;
+
+const MEND = 'Mend what STOP names, then run again.';
 
 type CopyIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'operator' | 'findDatabase'> & {
   env: NodeJS.ProcessEnv;
@@ -38,16 +42,20 @@ export function run(args: string[], io: CopyIo): Promise<number> {
       return exitCodes.done;
     }
     const { source, target } = await bothSides(values, io, 'the portal is');
-    await copyPortal(source, target, {
+    const { applied, plan } = await copyPortal(source, target, {
       apply: values.apply,
       onEvent: values.json ? jsonLines(io) : textLines(io.stdout, values.apply),
       decryption_key_ids: new Set(io.secrets.column_keys.keys()),
       operator: io.operator,
       env: io.env,
     });
-    return exitCodes.done;
+    return applied || isClear(plan) ? exitCodes.done : exitCodes.obstacle;
   });
 }
+
+/** Nothing stands in the way, or there is nothing to do. */
+const isClear = ({ complete_since, findings }: CopyPlan) =>
+  complete_since !== undefined || findings.every(({ level }) => level !== 'stop');
 
 const perSecond = (bytes: number) => `${sizeOf(bytes)}/s`;
 
@@ -56,7 +64,8 @@ function textLines(stdout: CopyIo['stdout'], apply: boolean) {
   return (event: CopyEvent) => {
     if (event.event === 'plan') {
       say(describeCopyPlan(event.plan));
-      if (!apply && !event.plan.complete_since) say('\nNothing was changed. Add --apply to do it.');
+      if (!apply && !event.plan.complete_since)
+        say(`\nNothing was changed. ${isClear(event.plan) ? 'Add --apply to do it.' : MEND}`);
     }
     if (event.event === 'step') {
       if (event.step === 'rows') bar.start();

@@ -167,7 +167,7 @@ export async function copyPortal(
     };
     if (plan.complete_since !== undefined || !apply) return report;
     const obstacle = plan.findings.find(({ level }) => level === 'stop');
-    if (obstacle) throw new MigrationFailure('target', obstacle.message);
+    if (obstacle) throw new MigrationFailure('obstacle', obstacle.message);
 
     const tools = await at(sides.source, () => findPgTools(plan.source.version, env));
     const pool = createPool({ connection: target, application_name: 'gatehouse migrate', max: 1 });

@@ -12,6 +12,8 @@ export const exitCodes = {
   unequal: 6,
   conflicts: 7,
   busy: 8,
+  /** Something must be mended first, on either side. Nothing was changed. */
+  obstacle: 9,
 } as const;
 
 export type FailureKind = Exclude<keyof typeof exitCodes, 'done' | 'conflicts'>;

@@ -2,6 +2,7 @@
 import type { CommandIo } from '../command.ts';
 import { bothSides, flag, jsonLines, parseStep, runStep, sharedOptions } from './command-line.ts';
 import { exitCodes, MigrationFailure } from './failure.ts';
+import type { MigrationPlan } from './plan.ts';
 import { createProgress } from './progress.ts';
 import { describeDifference, describeOutcome, describePlan, describeProofs, describeReport } from './report.ts';
 import type { MigrationEvent } from './run.ts';
@@ -21,7 +22,10 @@ export const help = `gatehouse migrate users --from URL [--to URL] [--apply | --
   --json       one JSON object per line instead of text
 
   Exit codes: 0 done, 1 fault, 2 usage, 3 source, 4 target, 5 a side went away, 6 not equal, 7 done but rows were changed
-  on both sides, 8 another migration is at work. Unless it is 0 or 7, nothing was changed.`;
+  on both sides, 8 another migration is at work, 9 something must be mended first (a line with STOP), with --apply or
+  without. Unless it is 0 or 7, nothing was changed.`;
+
+const MEND = 'Mend what STOP names, then run again.';
 
 type MigrateIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'operator' | 'findDatabase'>;
 
@@ -48,9 +52,12 @@ export function run(args: string[], io: MigrateIo): Promise<number> {
     const onEvent = values.json ? jsonLines(io) : textLines(io.stdout, apply);
     const decryption_key_ids = new Set(io.secrets.column_keys.keys());
     const report = await migrateUsers(source, target, { apply, onEvent, decryption_key_ids, operator: io.operator });
+    if (!report.applied && hasObstacle(report.plan)) return exitCodes.obstacle;
     return report.conflicts.length > 0 ? exitCodes.conflicts : exitCodes.done;
   });
 }
+
+const hasObstacle = ({ findings }: MigrationPlan) => findings.some(({ level }) => level === 'stop');
 
 function textLines(stdout: MigrateIo['stdout'], apply: boolean) {
   const progress = createProgress(
@@ -66,7 +73,7 @@ function textLines(stdout: MigrateIo['stdout'], apply: boolean) {
     progress.hear(event);
     if (event.event === 'plan') {
       say(describePlan(event.plan));
-      if (!apply) say('Nothing was changed. Add --apply to do it.');
+      if (!apply) say(`Nothing was changed. ${hasObstacle(event.plan) ? MEND : 'Add --apply to do it.'}`);
     }
     if (event.event === 'table') say(describeOutcome(event.outcome));
     if (event.event === 'proof') for (const row of event.proof.differing) say(describeDifference(row));

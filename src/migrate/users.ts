@@ -55,7 +55,7 @@ export async function migrateUsers(
     const nothing = { tables: [], proofs: [], conflicts: [] };
     if (!apply) return { applied: false, plan, run_id: undefined, ledger_hash: undefined, ...nothing };
     const obstacle = plan.findings.find(({ level }) => level === 'stop');
-    if (obstacle) throw new MigrationFailure('target', obstacle.message);
+    if (obstacle) throw new MigrationFailure('obstacle', obstacle.message);
 
     const run = newRun(from, targetSide, preparation, options);
     await inTransaction(db, (tx) => recordBeginning(tx, run));

@@ -8,9 +8,6 @@ import { planPortal } from './plan.ts';
 
 export const name = 'migrate plan';
 
-/** Beside those of all steps: the plan was made, and says that something must be mended first. */
-const OBSTACLES = 9;
-
 export const help = `gatehouse migrate plan --from URL [--to URL] [--json]
 
   Looks at a Supabase database and at the one it shall move to, and says what there is (schemas, tables, policies,
@@ -49,6 +46,6 @@ export function run(args: string[], io: PlanIo): Promise<number> {
     const decryption_key_ids = new Set(io.secrets.column_keys.keys());
     const plan = await planPortal(source, await findTarget(values, io), decryption_key_ids, io.env);
     say(values.json ? jsonLine(plan) : describePortalPlan(plan));
-    return plan.findings.some(({ level }) => level === 'stop') ? OBSTACLES : exitCodes.done;
+    return plan.findings.some(({ level }) => level === 'stop') ? exitCodes.obstacle : exitCodes.done;
   });
 }

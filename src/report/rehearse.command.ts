@@ -22,7 +22,7 @@ export const help = `gatehouse migrate rehearse --from URL [--to URL] [--out DIR
   --json           one JSON object per line instead of text
 
   Exit codes: 0 everything held, 1 fault, 2 usage, 3 source, 4 target, 5 a side went away, 6 not equal, 8 another migration
-  is at work. It ends at the first step that does not hold.`;
+  is at work, 9 something must be mended first. It ends at the first step that does not hold.`;
 
 type RehearseIo = Pick<CommandIo, 'stdout' | 'stderr' | 'secrets' | 'operator' | 'clock' | 'findDatabase'> & {
   env: NodeJS.ProcessEnv;

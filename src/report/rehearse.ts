@@ -80,7 +80,7 @@ export async function rehearse(
       async () => {
         const plan = await planPortal(source, scratch, decryption_key_ids);
         const obstacle = plan.findings.find(({ level }) => level === 'stop');
-        if (obstacle) throw new MigrationFailure('target', obstacle.message);
+        if (obstacle) throw new MigrationFailure('obstacle', obstacle.message);
         return plan;
       },
       ({ findings }) => `nothing stands in the way; ${number(findings.length)} things to know: gatehouse migrate plan`,

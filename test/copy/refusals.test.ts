@@ -86,17 +86,17 @@ describe('is refused before anything is changed', () => {
       'a target with a table of its own',
       'create table public."Mine" ()',
       () => source.url,
-      4,
+      9,
       /^The target is not empty: it has table public\."Mine", which this command did not make\. Remove/,
     ],
     [
       'a target with large objects',
       'select lo_create(0)',
       () => source.url,
-      4,
+      9,
       /^The target has large objects already/,
     ],
-    ['one database as both', '', () => target.url, 4, /^Source and target are the same database/],
+    ['one database as both', '', () => target.url, 9, /^Source and target are the same database/],
     [
       'a wrong password',
       '',
@@ -120,6 +120,10 @@ describe('is refused before anything is changed', () => {
   ];
   test.each(cases)('%s', async (_, prepare, from, code, sentence) => {
     if (prepare) await ask(target.url, prepare);
+    const looked = await gatehouse(['--from', from()]);
+    expect(looked.code).toBe(code);
+    if (code === 9)
+      expect(looked.stdout).toMatch(/^STOP: [\s\S]*\nNothing was changed\. Mend what STOP names, then run again\.\n$/m);
     const refused = await gatehouse(['--from', from(), '--apply']);
     expect(refused).toMatchObject({ code, stderr: expect.stringMatching(sentence) });
     expect(refused.stderr.trim().split('\n')).toHaveLength(1);
@@ -156,7 +160,7 @@ test('event triggers and foreign servers of the portal are named, and a table th
 
   await ask(source.adminUrl, 'create foreign table public.far (id int) server remote');
   expect(await gatehouse(['--from', source.url, '--apply'])).toMatchObject({
-    code: 4,
+    code: 9,
     stderr: expect.stringMatching(/^Foreign table public\.far is on server remote, which the target does not have:/),
   });
   await ask(
@@ -188,7 +192,7 @@ test('an unfinished copy of another database is not gone on with', async () => {
   const other = await createPortalSource({ users: 100, portal: false });
   try {
     expect(await gatehouse(['--from', other.url, '--apply'])).toMatchObject({
-      code: 4,
+      code: 9,
       stderr: expect.stringMatching(
         /^The target holds an unfinished copy of .*, begun .*: end that one, or use another database\./,
       ),

@@ -93,6 +93,20 @@ describe('carries over', () => {
   });
 });
 
+test('what must be mended first is 9, looked at or applied, and nothing is changed', async () => {
+  await query(target.url, 'alter table auth.identities add column wanted integer not null');
+  const looked = await gatehouse(['--from', source.url]);
+  expect(looked).toMatchObject({ code: 9, stderr: '' });
+  expect(looked.stdout).toMatch(
+    /^STOP: .*wanted[\s\S]*\nNothing was changed\. Mend what STOP names, then run again\.\n$/m,
+  );
+  expect(await gatehouse(['--from', source.url, '--apply'])).toMatchObject({
+    code: 9,
+    stderr: expect.stringMatching(/wanted/),
+  });
+  expect(await count(target.url, 'auth.users')).toBe(0);
+});
+
 test('--verify exits with 0 when all is equal, and with 6 and the row when it is not', async () => {
   await gatehouse(['--from', source.url, '--apply']);
   expect(await gatehouse(['--from', source.url, '--verify'])).toMatchObject({
