@@ -6,8 +6,15 @@ import { readIdentity } from '../../src/backup/age-key.ts';
 import { run } from '../../src/backup/backup.command.ts';
 import { connectionFromUrl } from '../../src/config/connection.ts';
 import { readConfig } from '../../src/config.ts';
+import { createDatabase } from '../../src/db/database.ts';
+import { embeddedMajors } from '../../src/db/embedded-postgres.ts';
+import { findPgTools, PgToolsMissing } from '../../src/db/pg-tools.ts';
+import { createPool } from '../../src/db/pool.ts';
+import { applySchemaChanges } from '../../src/db/schema-changes.ts';
 import { outcomeOf } from '../harness/command.ts';
-import { freshDatabase, type TestDatabase } from '../harness/postgres.ts';
+import { forgetSchemaChanges } from '../harness/global-setup.ts';
+import { adminUrl, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
+import { majorOfTheRun, startServer } from '../harness/server.ts';
 
 export const IDENTITY = 'AGE-SECRET-KEY-15NKD7Y6QCEEJ5YFC5H6CJ0AX866LLEG707ESZJXKA23SFFUEN47S8NGPHE';
 export const OTHER_IDENTITY = 'AGE-SECRET-KEY-1TNJ5Q82XQV36DQJV34FTGHHMWXKXQAK7TH95XVL4DR8QH93ZVCDQ3QCEJJ';
@@ -20,6 +27,8 @@ export function keyOf(identity: string) {
 
 export interface Portal {
   database: TestDatabase;
+  /** The server that it is on, as its superuser. */
+  server: string;
   /** Where its backups are. */
   directory: string;
   env: Record<string, string>;
@@ -38,14 +47,43 @@ export interface Ran {
   stderr: string;
 }
 
+/**
+ * On the run's server where this machine's pg_dump can read it. Where it is too old, on one of the default major that stands
+ * beside, and that is said: what is tested of backups then is not tested of the run's major.
+ */
+async function openDatabase(): Promise<{ database: TestDatabase; server: string }> {
+  const missing = await findPgTools(majorOfTheRun, process.env).then(
+    () => undefined,
+    (error) => {
+      if (majorOfTheRun === embeddedMajors[0] || !(error instanceof PgToolsMissing)) throw error;
+      return error.message;
+    },
+  );
+  if (missing === undefined) return { database: await freshDatabase(), server: adminUrl() };
+
+  const [readable] = embeddedMajors;
+  process.stderr.write(`Backups are tested on PostgreSQL ${readable}, not ${majorOfTheRun}: ${missing}\n`);
+  const server = await startServer(readable, { max_connections: '300' });
+  const url = await server.createDatabase('portal');
+  await applySchemaChanges(url);
+  await forgetSchemaChanges(url);
+  const pool = createPool({ connection: { connectionString: url }, application_name: 'gatehouse-test', max: 10 });
+  const drop = async () => {
+    await pool.end();
+    await server.stop();
+  };
+  return { database: { url, pool, db: createDatabase(pool), drop }, server: server.url };
+}
+
 export async function openPortal(): Promise<Portal> {
-  const database = await freshDatabase();
+  const { database, server } = await openDatabase();
   await database.pool.query(PORTAL);
   const directory = await mkdtemp(join(tmpdir(), 'gatehouse-backups-'));
   const env = { DATABASE_URL: database.url, GATEHOUSE_BACKUP_DIRECTORY: directory, GATEHOUSE_BACKUP_KEY: IDENTITY };
   let seen: string[] = [];
   return {
     database,
+    server,
     directory,
     env,
     async gatehouse(args, { env: more = {}, now } = {}) {

@@ -63,7 +63,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** Tests count audit events from none; only a superuser who turns triggers off gets there. */
-async function forgetSchemaChanges(url: string): Promise<void> {
+export async function forgetSchemaChanges(url: string): Promise<void> {
   const client = new pg.Client(url);
   await client.connect();
   await client.query('set session_replication_role = replica; truncate audit.events');
