@@ -85,6 +85,9 @@ export function connectionFromParts(parts: Parts): Connection {
 /** libpq's rule: `require` with an authority verifies it, as `verify-ca` does. */
 function tlsOptions(mode: SslMode, { sslrootcert, sslcert, sslkey }: Parts): ConnectionOptions {
   const ca = sslrootcert && sslrootcert !== 'system' ? readCertificate('sslrootcert', sslrootcert) : undefined;
+  // TLS would pass over it, and trust nobody.
+  if (ca && !ca.includes('-----BEGIN '))
+    refuse(`a URL whose sslrootcert holds certificates as PEM (${sslrootcert} does not)`);
   if (mode === 'verify-ca' && !ca) refuse('a URL that names its authority: sslmode=verify-ca needs sslrootcert');
   const files = {
     ...(ca && { ca }),

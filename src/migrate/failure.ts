@@ -56,6 +56,10 @@ const byState: Record<string, (side: Side, error: pg.DatabaseError) => Migration
   '53300': (side) => unusable(side, `${side.address} has no connection left`, 'Close some, or wait, and run again'),
   '42501': (side, error) =>
     unusable(side, `role ${side.role} lacks a right (${error.message})`, `Use ${mightierRole(side)}`),
+  '57P03': (side, { message }) =>
+    unusable(side, `${side.address} does not accept connections yet (${message})`, 'Run again when it does'),
+  '53100': (side) => unusable(side, 'its disk is full', 'Make room there, and run again'),
+  '58030': (side) => unusable(side, 'its disk fails', 'Look at its log and its disk, and run again'),
   '55P03': (side) =>
     unusable(side, 'another transaction holds a lock on a table for too long', 'Run again when it has ended'),
   '57014': (side) => unusable(side, 'a statement was cancelled', 'Run again'),
@@ -114,7 +118,11 @@ export function explain(error: unknown, side: Side): unknown {
       const place = /^COPY [^:]*/.exec(error.where ?? '')?.[0] ?? `auth.${error.table ?? '?'}`;
       return unusable(side, `a value does not fit (${place}, SQLSTATE ${error.code})`, 'Compare the two tables');
     }
-    if (error.code && /^(57P0|08)/.test(error.code)) return lost(side);
+    if (error.code && /^(57P0|08(?!P01))/.test(error.code)) return lost(side);
+    // A pooler that knows no such project, for one, has no SQLSTATE of its own for that.
+    if (error.severity === 'FATAL') {
+      return unusable(side, `${side.address} refuses the connection (${error.message})`, 'Check the URL');
+    }
     return error;
   }
   const { code } = error as NodeJS.ErrnoException;
@@ -126,6 +134,22 @@ export function explain(error: unknown, side: Side): unknown {
   }
   if (/does not support SSL/.test(error.message)) {
     return unusable(side, `${side.address} does not speak TLS`, 'Add sslmode=disable to the URL if that is intended');
+  }
+  if (/password must be a (?:non-empty )?string/.test(error.message)) {
+    return unusable(side, `${side.address} asks for the password of role ${side.role}`, 'Add it to the URL');
+  }
+  if (/establishing an SSL connection/.test(error.message)) {
+    return unusable(side, `what answers at ${side.address} is not PostgreSQL`, 'Check host and port');
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return unusable(
+      side,
+      `the certificate of ${side.address} is for another name`,
+      'Use the name that it is for, or sslmode=verify-ca with sslrootcert',
+    );
+  }
+  if (code === 'CERT_HAS_EXPIRED') {
+    return unusable(side, `the certificate of ${side.address} has expired`, 'Renew it');
   }
   if (code && /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) {
     return unusable(

@@ -8,12 +8,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectionFromParts, connectionFromUrl } from '../../src/config/connection.ts';
 import { Unfit } from '../../src/config/values.ts';
 
+const CERTIFICATE = `-----BEGIN ${'CERTIFICATE'}-----\n`;
 let directory: string;
 let authority: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'gatehouse-connection-'));
   authority = join(directory, 'ca.pem');
-  writeFileSync(authority, 'a certificate');
+  writeFileSync(authority, CERTIFICATE);
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -72,7 +73,7 @@ describe('TLS', () => {
   });
 
   it('with an authority of one’s own: verify-full checks the name, verify-ca does not', () => {
-    const ca = Buffer.from('a certificate');
+    const ca = Buffer.from(CERTIFICATE);
     const url = `postgresql://u@db.example.com/d?sslrootcert=${authority}`;
     expect(connectionFromUrl(url).ssl).toEqual({ ca });
     expect(connectionFromUrl(`${url}&sslmode=verify-ca`).ssl).toEqual({
@@ -103,6 +104,7 @@ it.each([
   ['a broken escape', 'postgresql://u:%zz@localhost/d'],
   ['a mode that goes on in the clear when somebody says so', 'postgresql://u@localhost/d?sslmode=prefer'],
   ['a mode that there is not', 'postgresql://u@localhost/d?sslmode=strict'],
+  ['an authority that is no certificate', 'postgresql://u@localhost/d?sslmode=verify-full&sslrootcert=/dev/null'],
   ['an authority that is not there', 'postgresql://u@localhost/d?sslmode=verify-full&sslrootcert=/nowhere/ca.pem'],
   ['verify-ca without an authority', 'postgresql://u@db.example.com/d?sslmode=verify-ca'],
 ])('%s is refused', (_what, url) => {
