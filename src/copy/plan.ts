@@ -1,7 +1,9 @@
 /** What a copy would do and what stands in its way: both sides are looked at, and neither is changed. */
 import type pg from 'pg';
+import { listTables } from '../migrate/catalogue.sql.ts';
 import type { Side } from '../migrate/failure.ts';
 import type { Finding } from '../migrate/plan.ts';
+import { checkSource } from '../migrate/shapes.ts';
 import { countLargeObjects } from '../portal/large-objects.sql.ts';
 import {
   countDefiners,
@@ -45,7 +47,11 @@ export interface CopyPreparation {
   leftOut: LooseEnd[];
 }
 
-/** Looks at both databases without changing either. */
+/**
+ * Looks at both databases without changing either.
+ *
+ * @throws MigrationFailure when the source is no Supabase project, or its users cannot be read
+ */
 export async function prepareCopy(
   source: pg.ClientBase,
   target: pg.ClientBase,
@@ -56,6 +62,8 @@ export async function prepareCopy(
   const facts = await readTarget(target);
   const tables = await listPortalTables(source, scope.schemas);
   const source_identity = await identityOf(source);
+  const isTarget = source_identity === (await identityOf(target));
+  if (!isTarget) checkSource(sides.source, new Map((await listTables(source)).map((table) => [table.name, table])));
   const looseEnds = await listLooseEnds(source, scope.schemas, ['auth']);
   const leftOut = looseEnds.filter(({ kind }) => kind !== 'other');
   const triggers = await listAuthTriggers(source);
@@ -77,7 +85,7 @@ export async function prepareCopy(
   const warning = (message: string) => findings.push({ level: 'warning', message });
   const note = (message: string) => findings.push({ level: 'note', message });
 
-  if (source_identity === (await identityOf(target))) {
+  if (isTarget) {
     stop(`Source and target are the same database (${sides.target.address}).`);
   }
   if (there.version > facts.version) {

@@ -98,6 +98,16 @@ describe('is refused before anything is changed', () => {
     ],
     ['one database as both', '', () => target.url, 9, /^Source and target are the same database/],
     [
+      'a database that is no project of Supabase',
+      '',
+      () =>
+        at(source.url, (url) => {
+          url.pathname = '/postgres';
+        }),
+      3,
+      /^The source is not a Supabase database: .* has no auth\.users, .*\. Check the database name\./,
+    ],
+    [
       'a wrong password',
       '',
       () =>
