@@ -8,6 +8,7 @@ import { createPool } from '../db/pool.ts';
 import { MigrationFailure, reasonOf, type Side } from '../migrate/failure.ts';
 import { appendToLedger, type LedgerEntry, lockMigrations } from '../migrate/ledger.sql.ts';
 import type { Sides } from '../rows/compare-table.ts';
+import { explainVerify } from './failure.ts';
 import { readPlaceOfRecord } from './verify.sql.ts';
 import type { Verification } from './verify.ts';
 
@@ -71,15 +72,23 @@ export function recordOf(target: pg.ClientConfig, run: Run): RecordOfVerificatio
       );
       begun = true;
     },
-    finish: (verification) =>
-      write(async (tx) => {
-        const { equal, rows, seconds } = verification;
-        await append(tx, 'proved', found(verification));
-        const ledger_hash = await append(tx, 'finished', { equal, rows, seconds });
-        const outcome = equal ? 'success' : 'failure';
-        await audit(tx, { outcome, reason: equal ? undefined : 'not equal', details: { rows, ledger_hash } });
-        return { ledger_hash };
-      }),
+    async finish(verification) {
+      try {
+        return await write(async (tx) => {
+          const { equal, rows, seconds } = verification;
+          await append(tx, 'proved', found(verification));
+          const ledger_hash = await append(tx, 'finished', { equal, rows, seconds });
+          const outcome = equal ? 'success' : 'failure';
+          await audit(tx, { outcome, reason: equal ? undefined : 'not equal', details: { rows, ledger_hash } });
+          return { ledger_hash };
+        });
+      } catch (error) {
+        // Hours of comparison are not lost with the room for a line.
+        const explained = explainVerify(error, run.side.target);
+        if (explained instanceof MigrationFailure) return { not_recorded: explained.message.replace(/\.$/, '') };
+        throw explained;
+      }
+    },
     async fail(error) {
       if (!begun) return;
       const reason = reasonOf(error);

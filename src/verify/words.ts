@@ -81,7 +81,7 @@ function part(what: string, count: string, differences: readonly string[]): stri
 }
 
 function record({ ledger_hash, not_recorded }: Verification): string {
-  return ledger_hash === undefined ? `${not_recorded}, so nothing is on record` : `the ledger ends in ${ledger_hash}`;
+  return ledger_hash === undefined ? `not on record: ${not_recorded}` : `the ledger ends in ${ledger_hash}`;
 }
 
 function listed(lines: readonly string[], more = false): string[] {

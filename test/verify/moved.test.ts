@@ -209,9 +209,38 @@ describe('where it may not be written down, it is compared all the same, and tha
     expect(differing(verification)).toEqual([]);
     expect(verification.users.find(({ table }) => table === 'users')).toMatchObject({ rows: 100, equal: true });
     expect(describeVerification(verification)).toMatch(
-      new RegExp(`; role ${role} may not write to ${closed} at the target, so nothing is on record$`),
+      new RegExp(`; not on record: role ${role} may not write to ${closed} at the target$`),
     );
     expect(await rows()).toEqual(before);
+  });
+
+  test('a target whose disk is full in the end, or where another migration is at work', async () => {
+    await query(
+      target.url,
+      `create function audit.disk_is_full() returns trigger language plpgsql as $$
+       begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
+       create trigger disk_is_full before insert on audit.events for each row execute function audit.disk_is_full()`,
+    );
+    const full = await verifyPortal(...sides());
+    await query(target.url, 'drop function audit.disk_is_full cascade');
+    expect(differing(full)).toEqual([]);
+    expect(describeVerification(full)).toMatch(
+      /^equal: .*; not on record: The target cannot be used: its disk is full\. Make room there, and run again$/m,
+    );
+
+    const other = await target.pool.connect();
+    await other.query('begin');
+    try {
+      const busy = await verifyPortal(...sides(), {
+        onEvent: async ({ event }) => {
+          if (event === 'rows_begin') await lockMigrations(other, 1);
+        },
+      });
+      expect(describeVerification(busy)).toMatch(/^equal: .*; not on record: Another migration is at work on /m);
+    } finally {
+      await other.query('rollback');
+      other.release();
+    }
   });
 
   test('a target that is read-only', async () => {
@@ -220,7 +249,7 @@ describe('where it may not be written down, it is compared all the same, and tha
     try {
       const verification = await verifyPortal(...sides());
       expect(differing(verification)).toEqual([]);
-      expect(describeVerification(verification)).toMatch(/; the target is read-only, so nothing is on record$/);
+      expect(describeVerification(verification)).toMatch(/; not on record: the target is read-only$/);
     } finally {
       await query(adminUrl(), `alter database ${name} reset default_transaction_read_only`);
     }
