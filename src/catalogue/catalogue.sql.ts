@@ -648,6 +648,8 @@ export async function listRoles(client: pg.ClientBase, names: readonly string[])
   const { rows } = await client.query<CatalogueRow>(
     `select r.rolname::text as object, r.rolsuper as superuser, r.rolbypassrls as bypass_row_security, r.rolinherit as inherit,
             array(select ${role('m.roleid')} from pg_auth_members as m where m.member = r.oid group by 1 order by 1) as member_of,
+            array(select ${role('m.roleid')} from pg_auth_members as m where m.member = r.oid group by 1
+                  having bool_or((to_jsonb(m) ->> 'inherit_option')::boolean) <> r.rolinherit order by 1) as inherits_otherwise,
             array(select distinct setting
                     from pg_db_role_setting as s, unnest(s.setconfig) as setting
                    where s.setrole = r.oid

@@ -99,7 +99,7 @@ function allowing(objects: Objects, { roles = new Map() }: Allowance, isKnown: (
     for (const fact of ['owner', 'grantee', 'maker', 'user']) {
       if (typeof facts[fact] === 'string') facts[fact] = as(facts[fact]);
     }
-    for (const fact of ['roles', 'member_of']) {
+    for (const fact of ['roles', 'member_of', 'inherits_otherwise']) {
       const names = facts[fact];
       if (Array.isArray(names)) facts[fact] = [...new Set(names.map(as))].sort();
     }

@@ -99,6 +99,7 @@ export const kinds = {
       }),
       ...all('role changed', { settings: 'settings' }, 'sql'),
       member_of: { drift: 'role changed', words: 'membership', as: 'roles' },
+      inherits_otherwise: { drift: 'role changed', words: 'membership with an INHERIT of its own', as: 'roles' },
     },
   },
   schema: { ...ordinary, plural: 'schemas', facts: { owner, comment } },

@@ -50,7 +50,7 @@ const CARRIED_DATABASE_SETTINGS = ['search_path', 'timezone', 'datestyle', 'inte
 export async function makeRoles(
   client: pg.ClientBase,
   roles: readonly ScopedRole[],
-  { roles: existing, may_grant_bypass, superuser, role: me }: TargetFacts,
+  { roles: existing, may_grant_bypass, superuser, role: me, version }: TargetFacts,
 ): Promise<string[]> {
   const refused: string[] = [];
   const moving = roles.filter(({ becomes }) => becomes === 'itself');
@@ -71,14 +71,17 @@ export async function makeRoles(
     }
   }
   const names = new Set(moving.map(({ name }) => name));
-  for (const { name, member_of } of moving) {
+  for (const { name, member_of, inherits_from } of moving) {
     for (const group of member_of) {
       if (!names.has(group)) continue;
       const { rows } = await client.query<{ member: boolean }>(
         "select pg_has_role($1::name, $2::name, 'member') as member",
         [name, group],
       );
-      if (!rows[0]?.member) await client.query(`grant ${escapeIdentifier(group)} to ${escapeIdentifier(name)}`);
+      const inherit = version >= 16 ? ` with inherit ${inherits_from.includes(group)}` : '';
+      if (!rows[0]?.member) {
+        await client.query(`grant ${escapeIdentifier(group)} to ${escapeIdentifier(name)}${inherit}`);
+      }
     }
   }
   if (superuser) return refused;

@@ -81,6 +81,8 @@ export interface RoleFacts {
   /** `name=value`, as ALTER ROLE … SET left them: for every database, and for this one. */
   settings: string[];
   member_of: string[];
+  /** Those of them whose rights it has unasked: since 16 each membership says so, before the role does. */
+  inherits_from: string[];
   /** Something in these schemas belongs to it, is granted to it or has a policy for it. */
   named: boolean;
 }
@@ -118,7 +120,10 @@ export async function listRoles(client: pg.ClientBase, schemas: readonly string[
                      and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
                    order by 1) as settings,
             array(select pg_get_userbyid(m.roleid)::text from pg_auth_members as m where m.member = r.oid order by 1)
-              as member_of
+              as member_of,
+            array(select distinct pg_get_userbyid(m.roleid)::text from pg_auth_members as m
+                   where m.member = r.oid and coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit) order by 1)
+              as inherits_from
        from pg_roles as r
       where r.rolname !~ '^pg_'
       order by r.rolname collate "C"`,
