@@ -134,11 +134,19 @@ export async function prepareCopy(
       `Owners, rights or policies name roles that the target does not have, and ${facts.role} may not create any. As its administrator: ${create}.`,
     );
   }
-  for (const { name, becomes } of scope.roles) {
-    if (becomes !== 'itself' || !facts.superusers.includes(name)) continue;
-    stop(
-      `Role ${name} is an ordinary one at the source and a superuser at the target: whoever is a member of it, and every function that belongs to it, could do anything here. Rename one of the two.`,
-    );
+  const moving = scope.roles.filter(({ becomes }) => becomes === 'itself');
+  for (const { name } of moving) {
+    if (facts.superusers.includes(name)) {
+      stop(
+        `Role ${name} is an ordinary one at the source and a superuser at the target: whoever is a member of it, and every function that belongs to it, could do anything here. Rename one of the two.`,
+      );
+    } else if (name.startsWith('gatehouse_')) {
+      stop(`Role ${name}: gatehouse has roles of its own under such names, for its tables. Rename it at the source.`);
+    } else if (name === facts.role && moving.some(({ member_of }) => member_of.includes(name))) {
+      stop(
+        `Role ${name} has members at the source, and is the one of --to, which gatehouse's tables belong to: they would be theirs, too. Use another role in --to.`,
+      );
+    }
   }
   const definers = facts.superuser ? await countDefiners(source, scope.schemas) : 0;
   if (definers > 0) {

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/copy/copy.command.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
@@ -117,16 +117,44 @@ const shown = (text: string) => text.replace(MARKS, '');
 /** What would steer the terminal, or look like a line of the command's own. */
 const STEERING = /[^\P{Cc}\n]|[\u2028\u2029]|^b; drop/mu;
 
-test('a role that is ordinary at the source and a superuser at the target stops the copy', async () => {
-  const to = await makeTarget('namesake');
-  await ask(server.url, 'create role hostile_group superuser nologin');
-  try {
-    const refused = await gatehouse(run, ['--from', source.url, '--apply'], to);
-    expect(refused).toMatchObject({ code: 9, stderr: expect.stringMatching(/^Role hostile_group is an ordinary one/) });
-    expect(await ask(to, "select from pg_roles where rolname = 'hostile_member'")).toEqual([]);
-  } finally {
-    await ask(server.url, 'drop role hostile_group');
-  }
+describe('a copy stops that would give to who is nobody at the source', () => {
+  test.each([
+    [
+      'a superuser’s rights',
+      'create role hostile_group superuser nologin',
+      'drop role hostile_group',
+      /^Role hostile_group is an ordinary one at the source and a superuser at the target/,
+    ],
+    [
+      'the rights of who copies',
+      "create role hostile_group createrole login password 'hostile'; alter database stopped owner to hostile_group",
+      'alter database stopped owner to gatehouse_superuser; drop role hostile_group',
+      /^Role hostile_group has members at the source, and is the one of --to/,
+    ],
+  ])('%s', async (_, make, unmake, sentence) => {
+    await ask(server.url, 'drop database if exists stopped');
+    const to = new URL(await makeTarget('stopped'));
+    await ask(server.url, make);
+    if (make.includes('password')) [to.username, to.password] = ['hostile_group', 'hostile'];
+    try {
+      const refused = await gatehouse(run, ['--from', source.url, '--apply'], to.href);
+      expect(refused).toMatchObject({ code: 9, stderr: expect.stringMatching(sentence) });
+      expect(await ask(server.url, "select from pg_roles where rolname = 'hostile_member'")).toEqual([]);
+    } finally {
+      await ask(server.url, unmake);
+    }
+  });
+
+  test('the rights of gatehouse itself', async () => {
+    const name = `gatehouse_hostile_${process.pid}`;
+    await ask(source.adminUrl, `create role ${name} nologin; grant usage on schema public to ${name}`);
+    try {
+      const refused = await gatehouse(run, ['--from', source.url, '--apply'], await makeTarget('reserved'));
+      expect(refused).toMatchObject({ code: 9, stderr: expect.stringMatching(`^Role ${name}: gatehouse has roles`) });
+    } finally {
+      await ask(source.adminUrl, `drop owned by ${name}; drop role ${name}`);
+    }
+  });
 });
 
 test('what functions could do with the rights of a superuser is said before they have them', async () => {
