@@ -66,13 +66,11 @@ export async function listRoles(client: pg.ClientBase): Promise<RoleFact[]> {
   return rows;
 }
 
-/** Rows, sequences, large objects and what the schemas are made of. In the caller's transaction. */
+/** Rows, sequences and large objects. In the caller's transaction. */
 export async function readContents(client: pg.ClientBase): Promise<Contents> {
-  const kinds = await readKinds(client);
   const tables: Record<string, Digest> = {};
   for (const { name, columns } of await listTables(client)) tables[name] = await digestRows(client, name, columns);
   return {
-    kinds,
     tables,
     sequences: await readSequences(client),
     large_objects: await digestLargeObjects(client),
@@ -85,6 +83,15 @@ const OWN = (schema: string) => `${schema} !~ '^pg_' and ${schema} <> 'informati
 /** What an extension brings comes back with it. */
 const OF_EXTENSION = (catalogue: string, oid: string) =>
   `exists (select from pg_depend where classid = '${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
+
+/** Those that no extension made. */
+export async function listOwnSchemas(client: pg.ClientBase): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select nspname::text as name from pg_namespace as n
+      where ${OWN('nspname')} and not ${OF_EXTENSION('pg_namespace', 'n.oid')} order by 1`,
+  );
+  return rows.map(({ name }) => name);
+}
 
 /** Columns by name: after a restore an inherited one may stand elsewhere. */
 async function listTables(client: pg.ClientBase): Promise<{ name: string; columns: string[] }[]> {
@@ -158,91 +165,6 @@ export async function hasEvent(client: pg.ClientBase, id: string): Promise<boole
     [id],
   );
   return one(rows).there;
-}
-
-/** Rights in one order, and those that hold without being said. */
-const rights = (acl: string, kind: string, owner: string) =>
-  `(select string_agg(a::text, ',' order by a::text) from unnest(coalesce(${acl}, acldefault('${kind}', ${owner}))) as a)`;
-const role = (oid: string) => `pg_get_userbyid(${oid})`;
-
-/**
- * By kind, what each thing is called and what it is as far as it is stored in plain words. Expressions (defaults, checks,
- * policies, views, predicates of indexes) are not in it: PostgreSQL prints some of them differently once they were read again.
- */
-const KINDS = `
-  select 'extensions' as kind, extname::text as name, '' as fact from pg_extension
-  union all
-  select 'schemas', nspname, concat_ws('|', ${role('nspowner')}, ${rights('nspacl', 'n', 'nspowner')})
-    from pg_namespace as n
-   where ${OWN('nspname')} and nspname <> 'public' and not ${OF_EXTENSION('pg_namespace', 'n.oid')}
-  union all
-  select case relkind when 'v' then 'views' when 'm' then 'materialized views' when 'f' then 'foreign tables'
-                      when 'S' then 'sequences' else 'tables' end,
-         format('%I.%I', nspname, relname),
-         concat_ws('|', relkind, relpersistence, ${role('relowner')}, relrowsecurity, relforcerowsecurity, relispartition,
-                   relreplident, array_to_string(reloptions, ','),
-                   case when relkind = 'S' then ${rights('relacl', 's', 'relowner')} else ${rights('relacl', 'r', 'relowner')} end)
-    from own where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
-  union all
-  select 'columns', format('%I.%I.%I', nspname, relname, attname),
-         concat_ws('|', format_type(atttypid, atttypmod), attnotnull, atthasdef, attidentity, attgenerated,
-                   (select string_agg(a::text, ',' order by a::text) from unnest(attacl) as a))
-    from own join pg_attribute on attrelid = own.oid
-   where relkind in ('r', 'p', 'v', 'm', 'f', 'c') and attnum > 0 and not attisdropped
-  union all
-  select 'indexes', format('%I.%I', own.nspname, own.relname), concat_ws('|', indisunique, indisprimary, indnkeyatts, indnatts)
-    from own join pg_index on indexrelid = own.oid where indisvalid
-  union all
-  select 'constraints', format('%I.%I.%I', nspname, relname, conname),
-         concat_ws('|', contype, convalidated, condeferrable, condeferred, confupdtype, confdeltype)
-    from own join pg_constraint on conrelid = own.oid where contype <> 'n'
-  union all
-  select 'triggers', format('%I.%I.%I', nspname, relname, tgname), concat_ws('|', tgenabled, tgtype, tgfoid::regprocedure)
-    from own join pg_trigger on tgrelid = own.oid where not tgisinternal
-  union all
-  select 'policies', format('%I.%I.%I', nspname, relname, polname),
-         concat_ws('|', polcmd, polpermissive,
-                   (select string_agg(coalesce(r.rolname, 'public'), ',' order by r.rolname)
-                      from unnest(polroles) as p left join pg_roles as r on r.oid = p))
-    from own join pg_policy on polrelid = own.oid
-  union all
-  select 'functions', p.oid::regprocedure::text,
-         concat_ws('|', prokind, ${role('proowner')}, prosecdef, provolatile, proisstrict, proleakproof, proparallel,
-                   format_type(prorettype, null), prosrc, array_to_string(proconfig, ','), ${rights('proacl', 'f', 'proowner')})
-    from pg_proc as p join pg_namespace as n on n.oid = pronamespace
-   where ${OWN('nspname')} and not ${OF_EXTENSION('pg_proc', 'p.oid')}
-  union all
-  select 'types', format('%I.%I', nspname, typname),
-         concat_ws('|', typtype, ${role('typowner')}, typnotnull, format_type(nullif(typbasetype, 0), typtypmod),
-                   (select string_agg(enumlabel, ',' order by enumsortorder) from pg_enum where enumtypid = t.oid),
-                   ${rights('typacl', 'T', 'typowner')})
-    from pg_type as t join pg_namespace as n on n.oid = typnamespace
-   where typtype in ('e', 'd', 'r', 'c') and ${OWN('nspname')} and not ${OF_EXTENSION('pg_type', 't.oid')}
-     and (typrelid = 0 or exists (select from pg_class where oid = typrelid and relkind = 'c'))
-  union all
-  select 'default privileges', concat_ws('|', ${role('defaclrole')}, n.nspname, defaclobjtype),
-         (select string_agg(a::text, ',' order by a::text) from unnest(defaclacl) as a)
-    from pg_default_acl left join pg_namespace as n on n.oid = defaclnamespace
-  union all
-  select 'publications', pubname, concat_ws('|', puballtables, pubinsert, pubupdate, pubdelete, pubtruncate)
-    from pg_publication
-  union all
-  select 'event triggers', evtname, concat_ws('|', evtevent, evtenabled)
-    from pg_event_trigger as e where not ${OF_EXTENSION('pg_event_trigger', 'e.oid')}
-  union all
-  select 'comments', concat_ws('|', format('%I.%I', nspname, relname), objsubid), description
-    from own join pg_description as d on d.objoid = own.oid and d.classoid = 'pg_class'::regclass`;
-
-async function readKinds(client: pg.ClientBase): Promise<Record<string, Digest>> {
-  const { rows } = await client.query<Digest & { kind: string }>(
-    `with own as (
-       select c.*, nspname from pg_class as c join pg_namespace as n on n.oid = relnamespace
-        where relpersistence <> 't' and ${OWN('nspname')} and not ${OF_EXTENSION('pg_class', 'c.oid')})
-     select kind, count(*)::float8 as count,
-            sum(hashtextextended(concat_ws(' is ', name, fact), 0)::numeric)::text as hash
-       from (${KINDS}) as facts group by kind order by kind`,
-  );
-  return Object.fromEntries(rows.map(({ kind, count, hash }) => [kind, { count, hash }]));
 }
 
 /**

@@ -6,7 +6,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { AgeKey } from './age-key.ts';
 import { BackupFailure } from './failure.ts';
 
-/** Facts of one kind, as their number and a sum over all of them. */
+/** Rows or large objects, as their number and a sum over all of them. */
 export interface Digest {
   count: number;
   hash: string;
@@ -14,8 +14,6 @@ export interface Digest {
 
 /** What a database holds, in one snapshot of it. */
 export interface Contents {
-  /** By what it is (`tables`, `functions`, `policies`): names, types, owners, rights, switches, bodies of functions. */
-  kinds: Record<string, Digest>;
   /** Rows by table, quoted where SQL quotes; each with a sum over every value of every column. */
   tables: Record<string, Digest>;
   sequences: Record<string, string>;
@@ -47,6 +45,13 @@ export interface DatabaseFacts {
   locale: string | null;
 }
 
+/** A file beside the manifest, encrypted. */
+export interface StoredFile {
+  file: string;
+  bytes: number;
+  sha256: string;
+}
+
 export interface Manifest {
   manifest: 1;
   id: string;
@@ -58,7 +63,9 @@ export interface Manifest {
   finished_at: string;
   seconds: number;
   tools: Record<string, string>;
-  dump: { file: string; format: 'custom'; bytes: number; sha256: string; plain_bytes: number };
+  dump: StoredFile & { format: 'custom'; plain_bytes: number };
+  /** What the database is made of; not with a backup of a version that recorded it otherwise. */
+  definitions?: StoredFile;
   /** The key it is encrypted for, by its public half. */
   key_id: string;
   roles: RoleFact[];

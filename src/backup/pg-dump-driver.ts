@@ -4,7 +4,7 @@ import type { AgeKey } from './age-key.ts';
 import type { BackupDriver, ListedBackup, Verification } from './driver.ts';
 import { expireBackups } from './expire.ts';
 import { BackupFailure } from './failure.ts';
-import { type Contents, isAuthentic, type Proof } from './manifest.ts';
+import { type Contents, isAuthentic, type Manifest, type Proof } from './manifest.ts';
 import { runBackup } from './run.ts';
 import { listStored, type StoredBackup, sizeOf } from './store.ts';
 import { verifyBackup } from './verify.ts';
@@ -29,8 +29,8 @@ export function pgDumpDriver({ directory, keys, retention, minimum }: PgDumpSett
     list: async () => Promise.all((await listStored(directory)).map((backup) => listed(backup, keys))),
     async verify(place, options) {
       if (keys.length === 0) throw withoutKey();
-      const { proof, contents } = await verifyBackup(place, { directory, keys, ...options });
-      return verificationOf(proof, contents);
+      const { proof, manifest } = await verifyBackup(place, { directory, keys, ...options });
+      return verificationOf(proof, manifest);
     },
     expire: (place, { apply }) => expireBackups(place, { directory, keys, retention, minimum, apply }),
   };
@@ -79,9 +79,13 @@ function flawOf({ manifest }: StoredBackup, bytes: number, keys: AgeKey[]): stri
   return isAuthentic(manifest, keys) ? null : 'its manifest is not what was written';
 }
 
-function verificationOf({ proof: _, ...proof }: Proof, contents: Contents): Verification {
+function verificationOf({ proof: _, ...proof }: Proof, { contents, definitions }: Manifest): Verification {
   const { tables, rows } = sizesOf(contents);
   const count = (number: number) => number.toLocaleString('en');
-  const checked = `${count(rows)} rows of ${count(tables)} tables, ${count(Object.keys(contents.sequences).length)} sequences, ${count(contents.large_objects.count)} large objects, and what the schemas are made of are equal`;
-  return { ...proof, checked };
+  const checked = [
+    `${count(rows)} rows of ${count(tables)} tables`,
+    `${count(Object.keys(contents.sequences).length)} sequences`,
+    `${count(contents.large_objects.count)} large objects${definitions ? ', and what the schemas are made of' : ''} are equal`,
+  ];
+  return { ...proof, checked: checked.join(', ') };
 }

@@ -17,7 +17,9 @@ export async function* dumpDatabase(
   pg_dump: string,
   { snapshot, env }: { snapshot: string; env: NodeJS.ProcessEnv },
 ): AsyncGenerator<Buffer> {
-  const args = ['--format=custom', `--snapshot=${snapshot}`, '--lock-wait-timeout=60000', '--no-password'];
+  // A name that only a newer PostgreSQL reserves is in quotes already.
+  const quoted = '--quote-all-identifiers';
+  const args = ['--format=custom', `--snapshot=${snapshot}`, quoted, '--lock-wait-timeout=60000', '--no-password'];
   const child = spawn(pg_dump, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = endOf(child);
   try {

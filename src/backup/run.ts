@@ -9,6 +9,7 @@ import { version } from '../version.ts';
 import { encrypt } from './age.ts';
 import type { AgeKey } from './age-key.ts';
 import { exportSnapshot, listRoles, pinSession, readContents, readDatabaseFacts } from './contents.sql.ts';
+import { readDefinitions, writeDefinitions } from './definitions.ts';
 import { explainStorage } from './failure.ts';
 import { withLock } from './lock.ts';
 import type { Manifest } from './manifest.ts';
@@ -60,6 +61,7 @@ async function makeBackup(
     const plain = measured(dumpDatabase(tools.pg_dump, { snapshot, env: tool.env }));
     const encrypted = measured(encrypt(plain.bytes, key));
     await streamDurably(join(partial, DUMP), encrypted.bytes);
+    const definitions = await writeDefinitions(partial, await readDefinitions(client), key);
     const contents = await readContents(client);
     const roles = await listRoles(client);
     await client.query('commit');
@@ -82,6 +84,7 @@ async function makeBackup(
         sha256: encrypted.sha256(),
         plain_bytes: plain.count(),
       },
+      definitions,
       key_id: key.recipient,
       roles,
       contents,

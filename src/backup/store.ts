@@ -1,6 +1,7 @@
 /**
  * Where backups are kept. Below the directory, each in one of its own, named by its id:
  * - `database.dump.age`: pg_dump's custom format, encrypted
+ * - `definitions.json.gz.age`: what the database is made of, to compare a restore with, encrypted
  * - `manifest.json`: what is in it
  * - `roles.sql`: the roles that have to be there before it is restored
  * - `proof.json`: what came of restoring it, the last time
@@ -124,8 +125,8 @@ async function readStored(directory: string, id: string): Promise<StoredBackup> 
   return { id, directory: own, manifest: read<Manifest>(manifest), proof: read<Proof>(proof), kept };
 }
 
-export function sizeOf(backup: StoredBackup): Promise<number> {
-  return stat(join(backup.directory, DUMP)).then(
+export function sizeOf(backup: StoredBackup, file = DUMP): Promise<number> {
+  return stat(join(backup.directory, file)).then(
     ({ size }) => size,
     () => -1,
   );

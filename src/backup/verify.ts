@@ -10,8 +10,9 @@ import { AgeError, decrypt } from './age.ts';
 import type { AgeKey } from './age-key.ts';
 import { compareContents } from './compare.ts';
 import { pinSession, readContents } from './contents.sql.ts';
+import { compareDefinitions, openDefinitions, readDefinitions } from './definitions.ts';
 import { BackupFailure, explainStorage } from './failure.ts';
-import { type Contents, checkManifest, type Manifest, type Proof } from './manifest.ts';
+import { checkManifest, type Manifest, type Proof, type StoredFile } from './manifest.ts';
 import { restoreDatabase } from './pg-dump.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { DUMP, listStored, type StoredBackup, sizeOf, writeProof } from './store.ts';
@@ -27,8 +28,7 @@ export interface VerifyOptions {
 }
 
 const NOT_CHECKED = [
-  'expressions (defaults, checks, policies, views, predicates of indexes) are restored and not compared',
-  'materialized views, which are made anew, and tables that an extension brings',
+  'rows of materialized views, which are made anew, and of tables that an extension brings',
   'passwords and settings of roles, subscriptions, and settings of the server are not in a backup',
 ];
 
@@ -41,7 +41,7 @@ const NOT_CHECKED = [
 export async function verifyBackup(
   place: Workplace,
   options: VerifyOptions,
-): Promise<{ proof: Proof; contents: Contents }> {
+): Promise<{ proof: Proof; manifest: Manifest }> {
   const backup = await findBackup(options);
   const { id } = backup;
   try {
@@ -50,7 +50,7 @@ export async function verifyBackup(
     }
     checkManifest(backup.manifest, options.keys);
     const { statement } = backup.manifest;
-    return { proof: await prove(place, backup, statement, options), contents: statement.contents };
+    return { proof: await prove(place, backup, statement, options), manifest: statement };
   } catch (error) {
     const explained = explainStorage(error, backup.directory);
     // A key that is not there says nothing about the backup.
@@ -123,18 +123,19 @@ async function prove(
 type Found = Pick<Proof, 'differences' | 'not_checked' | 'restore_seconds' | 'scratch' | 'newest_event'>;
 
 /** A file that is not what was written is not even opened: a dump is a program for a superuser. */
-async function wrongFile(backup: StoredBackup, { dump }: Manifest): Promise<Found | undefined> {
-  const size = await sizeOf(backup);
+async function wrongFile(backup: StoredBackup, { dump, definitions }: Manifest): Promise<Found | undefined> {
   const sentence =
-    size < 0
-      ? `${DUMP} is missing`
-      : size !== dump.bytes
-        ? `${DUMP} has ${size} bytes instead of ${dump.bytes}: it was cut short or written over`
-        : (await sha256Of(join(backup.directory, DUMP))) !== dump.sha256
-          ? `${DUMP} is not what was written: it was damaged or changed`
-          : undefined;
+    (await whatIsWrongWith(backup, dump)) ?? (definitions && (await whatIsWrongWith(backup, definitions)));
   if (sentence === undefined) return undefined;
   return { differences: [sentence], not_checked: [], restore_seconds: 0, scratch: 'not restored', newest_event: null };
+}
+
+async function whatIsWrongWith(backup: StoredBackup, { file, bytes, sha256 }: StoredFile): Promise<string | undefined> {
+  const size = await sizeOf(backup, file);
+  if (size < 0) return `${file} is missing`;
+  if (size !== bytes) return `${file} has ${size} bytes instead of ${bytes}: it was cut short or written over`;
+  if ((await sha256Of(join(backup.directory, file))) === sha256) return undefined;
+  return `${file} is not what was written: it was damaged or changed`;
 }
 
 async function sha256Of(path: string): Promise<string> {
@@ -152,10 +153,13 @@ async function restoreAndCompare(
   const tools = await toolsFor(manifest.database.server_major, place.env);
   await using scratch = await openScratch(server, manifest);
   const described = `PostgreSQL ${scratch.server_version}, ${server === undefined ? 'started for it' : 'a database of its own'}`;
-  const sameMajor = scratch.server_major === manifest.database.server_major;
   const { collate } = manifest.database;
   const not_checked = [
-    ...(sameMajor ? [] : ['restored to another major version: of schema objects only the numbers are compared']),
+    ...(manifest.definitions
+      ? []
+      : [
+          'what the schemas are made of: the version that made this backup recorded it in a form that is not read any more',
+        ]),
     ...(scratch.sameLocale
       ? []
       : [`the locale ${collate} is not known there: generated columns and indexes may differ for it`]),
@@ -167,12 +171,7 @@ async function restoreAndCompare(
   const restore_seconds = secondsBetween(began, place.clock());
   const base = { not_checked, restore_seconds, scratch: described };
   if (restored !== undefined) return { ...base, differences: [restored], newest_event: null };
-  const contents = await contentsOf(scratch);
-  return {
-    ...base,
-    differences: compareContents(manifest.contents, contents, sameMajor),
-    newest_event: contents.newest_event,
-  };
+  return { ...base, ...(await compareWith(manifest, backup, { keys, scratch })) };
 }
 
 /** Undefined when all of it was restored, else why not. */
@@ -195,12 +194,21 @@ async function restore(
   }
 }
 
-async function contentsOf({ connection }: Scratch): Promise<Contents> {
-  const pool = createPool({ connection, application_name: 'gatehouse backup verify', max: 1 });
+async function compareWith(
+  { contents, definitions }: Manifest,
+  { directory }: StoredBackup,
+  { keys, scratch }: { keys: AgeKey[]; scratch: Scratch },
+): Promise<Pick<Found, 'differences' | 'newest_event'>> {
+  const pool = createPool({ connection: scratch.connection, application_name: 'gatehouse backup verify', max: 1 });
   const client = await pool.connect();
   try {
     await pinSession(client);
-    return await readContents(client);
+    const restored = await readContents(client);
+    const drift =
+      definitions && compareDefinitions(await openDefinitions(directory, keys), await readDefinitions(client));
+    // A table that is missing is missed by both.
+    const differences = new Set([...compareContents(contents, restored), ...(drift ?? [])]);
+    return { differences: [...differences], newest_event: restored.newest_event };
   } finally {
     client.release(true);
     await pool.end();

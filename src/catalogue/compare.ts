@@ -11,6 +11,9 @@ export interface Drift {
   kind: Kind;
   /** `public.portfolios.cash` */
   object: string;
+  change: 'missing' | 'added' | 'changed';
+  /** The fact that is another, or the rights that one side alone has. */
+  what: string | undefined;
   sentence: string;
   /** The two values, where the object is on both sides. */
   source?: Fact;
@@ -164,26 +167,25 @@ function isInOneOrder(a: readonly string[], b: readonly string[]): boolean {
 const strings = (fact: Fact): string[] =>
   Array.isArray(fact) ? fact.filter((item): item is string => typeof item === 'string') : [];
 
-const driftOf = (name: DriftName, { kind, name: object }: CatalogueObject, sentence: string): Drift => ({
-  number: driftNumbers[name],
-  name,
-  kind,
-  object,
-  sentence,
-});
+const driftOf = (
+  name: DriftName,
+  { kind, name: object }: CatalogueObject,
+  { change, what, sentence }: Pick<Drift, 'change' | 'sentence'> & { what?: string },
+): Drift => ({ number: driftNumbers[name], name, kind, object, change, what, sentence });
 
 function missing(object: CatalogueObject): Drift {
   const name = nameOfLoss(object) ?? kinds[object.kind].missing;
   const rights = strings(object.facts.privileges ?? null);
-  if (rights.length > 0) return driftOf(name, object, `${rightsOf(object, rights)}: not at the target.`);
-  return driftOf(name, object, `${titleOf(object)} is missing at the target.`);
+  if (rights.length > 0) return rightsLost(name, object, rights);
+  return driftOf(name, object, { change: 'missing', sentence: `${titleOf(object)} is missing at the target.` });
 }
 
 function added(object: CatalogueObject): Drift {
   const { added: name } = kinds[object.kind];
   const rights = strings(object.facts.privileges ?? null);
-  if (rights.length > 0) return driftOf(name, object, `${rightsOf(object, rights)}: at the target only.`);
-  return driftOf(name, object, `${titleOf(object)} is at the target and not at the source.`);
+  if (rights.length > 0) return rightsGained(name, object, rights);
+  const sentence = `${titleOf(object)} is at the target and not at the source.`;
+  return driftOf(name, object, { change: 'added', sentence });
 }
 
 /** What a constraint is lost under depends on what it was. */
@@ -204,7 +206,7 @@ function changed(
   const name = nameOfChange(object, fact) ?? drift;
   const [there, here] = shortened(shown(source), shown(target));
   const sentence = `${titleOf(object)}: ${words} is ${there} at the source and ${here} at the target.`;
-  return { ...driftOf(name, object, sentence), source, target };
+  return { ...driftOf(name, object, { change: 'changed', what: words, sentence }), source, target };
 }
 
 /** Options whose values nobody is shown, nor their hashes: those that differ, by name. */
@@ -219,7 +221,8 @@ function secretsChanged(
     ...target.filter((one) => !source.includes(one)),
   ];
   const names = [...new Set(differing.map((option) => option.replace(/=[^=]*$/, '')))].sort().join(', ');
-  return driftOf(drift, object, `${titleOf(object)}: ${words} are not those of the source (${names}).`);
+  const sentence = `${titleOf(object)}: ${words} are not those of the source (${names}).`;
+  return driftOf(drift, object, { change: 'changed', what: words, sentence });
 }
 
 function nameOfChange(object: CatalogueObject, fact: string): DriftName | undefined {
@@ -234,9 +237,19 @@ function rightsChanged(object: CatalogueObject, source: string[], target: string
   const gained = target.filter((right) => !source.includes(right));
   const { missing: loss, added: gain } = kinds[object.kind];
   return [
-    ...(lost.length > 0 ? [driftOf(loss, object, `${rightsOf(object, lost)}: not at the target.`)] : []),
-    ...(gained.length > 0 ? [driftOf(gain, object, `${rightsOf(object, gained)}: at the target only.`)] : []),
+    ...(lost.length > 0 ? [rightsLost(loss, object, lost)] : []),
+    ...(gained.length > 0 ? [rightsGained(gain, object, gained)] : []),
   ];
+}
+
+function rightsLost(name: DriftName, object: CatalogueObject, rights: readonly string[]): Drift {
+  const sentence = `${rightsOf(object, rights)}: not at the target.`;
+  return driftOf(name, object, { change: 'missing', what: rights.join(', '), sentence });
+}
+
+function rightsGained(name: DriftName, object: CatalogueObject, rights: readonly string[]): Drift {
+  const sentence = `${rightsOf(object, rights)}: at the target only.`;
+  return driftOf(name, object, { change: 'added', what: rights.join(', '), sentence });
 }
 
 const rightsOf = ({ kind, name }: CatalogueObject, rights: readonly string[]) =>
