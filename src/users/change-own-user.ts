@@ -16,13 +16,13 @@ import { endSessions } from '../sessions/sessions.ts';
 import { emailAddress, phoneNumber } from './address.ts';
 import { requestEmailChange } from './email-change.ts';
 import { endFlows } from './flow-state.sql.ts';
-import { emailIdentityData, phoneIdentityData } from './identity-data.ts';
 import { refuseOvergrown } from './metadata-size.ts';
 import { spendNonce } from './nonce.ts';
+import { setEmailIdentity, setPhoneIdentity } from './own-identity.ts';
 import { refuseOvertaken, refuseTaken } from './taken.ts';
 import { refuseOversizedToken } from './token-size.ts';
 import { actorOf, type ChangedUser, type UserRow } from './user.ts';
-import { findUser, lockOwnUser, type OwnUserRow, updateUser, upsertIdentity } from './users.sql.ts';
+import { findUser, lockOwnUser, type OwnUserRow, updateUser } from './users.sql.ts';
 
 /** What somebody says about themselves; absent and empty are the same, but for the password. */
 export interface OwnChange {
@@ -211,23 +211,9 @@ async function change(
     now,
   );
   await refuseOvertaken(update);
-  if (emailAtOnce) {
-    const identity_data = emailIdentityData(id, emailAtOnce, true);
-    const changed = { email: emailAtOnce, email_verified: true };
-    await upsertIdentity(tx, { user_id: id, provider: 'email', identity_data, changed, now });
-  } else if (email) {
-    await requestEmailChange(tx, gatehouse, before, email, own, asked);
-  }
-  if (phone) {
-    const identity_data = phoneIdentityData(id, phone, true);
-    await upsertIdentity(tx, {
-      user_id: id,
-      provider: 'phone',
-      identity_data,
-      changed: { phone, phone_verified: true },
-      now,
-    });
-  }
+  if (emailAtOnce) await setEmailIdentity(tx, id, emailAtOnce, true, now);
+  else if (email) await requestEmailChange(tx, gatehouse, before, email, own, asked);
+  if (phone) await setPhoneIdentity(tx, id, phone, true, now);
 
   const [after] = await findUser(tx, { id });
   if (!after) throw new Error('who is locked is there');

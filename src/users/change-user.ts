@@ -13,11 +13,11 @@ import { emailAddress, phoneNumber } from './address.ts';
 import { bannedUntil } from './ban-duration.ts';
 import { type AdministeredUser, type Administration, namesIn, roleOf } from './create-user.ts';
 import { endFlows } from './flow-state.sql.ts';
-import { emailIdentityData, phoneIdentityData } from './identity-data.ts';
 import { refuseOvergrown } from './metadata-size.ts';
+import { setEmailIdentity, setPhoneIdentity } from './own-identity.ts';
 import { refuseOvertaken, refuseTaken } from './taken.ts';
 import type { ChangedUser } from './user.ts';
-import { findUser, lockUser, reviveUser, updateUser, upsertIdentity } from './users.sql.ts';
+import { findUser, lockUser, reviveUser, updateUser } from './users.sql.ts';
 
 /**
  * Sets what the body names; `id`, `aud` and `password_hash` are ignored, as in GoTrue. A new password ends every session
@@ -76,16 +76,8 @@ export async function changeUser(
       now,
     );
     await refuseOvertaken(change);
-    if (email) {
-      const identity_data = emailIdentityData(id, email, email_confirm);
-      const changed = { email, email_verified: email_confirm };
-      await upsertIdentity(tx, { user_id: id, provider: 'email', identity_data, changed, now });
-    }
-    if (phone) {
-      const identity_data = phoneIdentityData(id, phone, phone_confirm);
-      const changed = { phone, phone_verified: phone_confirm };
-      await upsertIdentity(tx, { user_id: id, provider: 'phone', identity_data, changed, now });
-    }
+    if (email) await setEmailIdentity(tx, id, email, email_confirm, now);
+    if (phone) await setPhoneIdentity(tx, id, phone, phone_confirm, now);
     if (encrypted_password) {
       await endSessions(tx, id);
       await rememberPassword(tx, gatehouse, before, now);

@@ -2,10 +2,10 @@
 import { record } from '../audit/record.ts';
 import type { Tx } from '../db/database.ts';
 import type { Gatehouse } from '../gatehouse.ts';
-import { emailIdentityData } from '../users/identity-data.ts';
+import { setEmailIdentity } from '../users/own-identity.ts';
 import { refuseOvertaken, refuseTaken } from '../users/taken.ts';
 import { actorOf } from '../users/user.ts';
-import { confirmHalfOfEmailChange, finishEmailChange, upsertIdentity } from '../users/users.sql.ts';
+import { confirmHalfOfEmailChange, finishEmailChange } from '../users/users.sql.ts';
 import type { Proof } from './verify.ts';
 
 const HALF_DONE = 'Confirmation link accepted. Please proceed to confirm link sent to the other email';
@@ -40,14 +40,7 @@ export async function confirmEmailChange(
   }
 
   await refuseTaken(tx, { email, except: id });
-  const changed = { email, email_verified: true };
-  await upsertIdentity(tx, {
-    user_id: id,
-    provider: 'email',
-    identity_data: emailIdentityData(id, email, true),
-    changed,
-    now,
-  });
+  await setEmailIdentity(tx, id, email, true, now);
   await refuseOvertaken(finishEmailChange(tx, { id, now }));
   await record(tx, { action: 'user_modified', outcome: 'success', actor: actorOf(user), subject_id: id }, occasion);
   return undefined;
