@@ -2,6 +2,7 @@
  * The report as one page of HTML that needs nothing else: no script, nothing from anywhere, every value escaped; made to be
  * printed. On top what it comes to, then the evidence.
  */
+import { sizeOf } from '../copy/words.ts';
 import { type Criterion, duration } from './criteria.ts';
 import type { MigrationRecord } from './report.ts';
 import type { ReportedRun } from './runs.ts';
@@ -57,7 +58,7 @@ export function reportPage(record: MigrationRecord): string {
 <p class="lead">${lead(last, record)}</p>
 <dl class="facts">
 <div><dt>From</dt><dd>${sources(runs)}</dd></div>
-<div><dt>To</dt><dd>${target.address}<small>PostgreSQL ${target.server_version}, ${bytes(target.size_bytes)}</small></dd></div>
+<div><dt>To</dt><dd>${target.address}<small>PostgreSQL ${target.server_version}, ${sizeOf(target.size_bytes)}</small></dd></div>
 <div><dt>Made</dt><dd>${time(made.at)} UTC<small>by ${made.by}, gatehouse ${made.gatehouse}</small></dd></div>
 <div><dt>Ledger</dt><dd>${ledger.intact ? 'intact' : html`<b class="bad">broken</b>`}<small>${number(ledger.entries)} entries${ledger.head ? html`, head <code>${ledger.head.slice(0, 16)}…</code>` : ''}</small></dd></div>
 </dl>
@@ -217,12 +218,6 @@ function objectsTable({ target: { schemas } }: MigrationRecord): Markup {
 ${schemas.map((schema) => html`<tr><td><code>${schema.schema}</code></td>${columns.map((of) => html`<td class="number">${number(schema[of])}</td>`)}</tr>`)}
 </tbody>
 </table>`;
-}
-
-function bytes(size: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, size)) / 3));
-  return `${(size / 1000 ** power).toLocaleString('en-US', { maximumFractionDigits: power < 2 ? 0 : 1 })} ${units[power]}`;
 }
 
 const STYLE = `

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { Connection } from '../config/connection.ts';
 import { copyPortal } from '../copy/copy.ts';
+import { sizeOf } from '../copy/words.ts';
 import { asking, MigrationFailure } from '../migrate/failure.ts';
 import { connectTo, exportSnapshot, sideOf } from '../migrate/source.sql.ts';
 import { planPortal } from '../plan/plan.ts';
@@ -94,7 +95,7 @@ export async function rehearse(
       () => copyPortal(source, scratch, { apply: true, env, decryption_key_ids, operator, clock, snapshot }),
       ({ tables, rows, bytes, users }) => {
         const ofUsers = users?.tables.reduce((sum, table) => sum + table.rows, 0) ?? 0;
-        return `${number(rows)} rows of ${number(tables.length)} tables, ${megabytes(bytes)}; ${number(ofUsers)} rows of users and sessions`;
+        return `${number(rows)} rows of ${number(tables.length)} tables, ${sizeOf(bytes)}; ${number(ofUsers)} rows of users and sessions`;
       },
     );
     const verified = await step(
@@ -179,10 +180,6 @@ function describeDifferences({
 function describeRecord({ criteria, ledger }: MigrationRecord): string {
   const count = (verdict: string) => criteria.filter((of) => of.verdict === verdict).length;
   return `${count('shown')} of ${criteria.length} criteria shown, ${count('not met')} not met; the ledger's ${ledger.entries} entries hold together`;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: 1 })} MB`;
 }
 
 /** How long it took, for whoever plans the window. */
