@@ -90,7 +90,13 @@ const BROKEN_PIPE = 141;
 const endByPipe = ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? BROKEN_PIPE : exitCodes.fault);
 for (const stream of [process.stdout, process.stderr]) stream.on('error', endByPipe);
 
-process.exitCode = await gatehouse(process.argv.slice(2), process.env);
+// A URL among the words has a password, which anybody on this machine could read in the list of processes.
+const given = process.argv.slice(2);
+process.title = 'gatehouse';
+// A connection is what its URL says, whatever is meant for PostgreSQL's own programs.
+delete process.env.PGOPTIONS;
+
+process.exitCode = await gatehouse(given, process.env);
 
 async function gatehouse(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
   const [first, ...rest] = words;

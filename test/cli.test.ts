@@ -1,5 +1,7 @@
 /** `gatehouse` as a program: which command, which database, which exit code. */
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -27,6 +29,30 @@ afterAll(async () => {
   for (const directory of [empty, home]) await rm(directory, { recursive: true, force: true });
 });
 afterEach(endPrograms);
+
+it('shows no password in the list of processes', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const command = startCommand(['migrate', 'plan', '--from', `postgres://ann:must-not-show@127.0.0.1:${port}/portal`]);
+  const [socket] = (await once(silent, 'connection')) as [Socket];
+  expect((await readFile(`/proc/${command.pid}/cmdline`, 'utf8')).replaceAll('\0', '')).toBe('gatehouse');
+  socket.destroy();
+  silent.close();
+  expect(await command.exited).not.toBe(0);
+  expect(command.stderr()).not.toContain('must-not-show');
+});
+
+it('connects as the URL says, whatever the environment has for PostgreSQL’s own programs', async () => {
+  const env = {
+    PGOPTIONS: '-c statement_timeout=1 -c search_path=nowhere',
+    PGHOST: '192.0.2.1',
+    PGSSLMODE: 'verify-full',
+  };
+  const { stdout, stderr } = await runCommand(['migrate', 'report', '--to', database.url, '--json'], env);
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toMatchObject({ ledger: { intact: true } });
+});
 
 describe('says what there is', () => {
   it('all commands with what they are for, at --help and without a word', async () => {
