@@ -1,4 +1,5 @@
 /** How far a migration is: a bar that redraws itself on a terminal, a line now and then elsewhere. */
+import { onOneLine } from './on-one-line.ts';
 import type { MigrationEvent } from './run.ts';
 
 const BAR_WIDTH = 24;
@@ -44,12 +45,12 @@ export function createBar(write: (text: string) => void, isTerminal: boolean, no
       const filled = Math.min(BAR_WIDTH, Math.floor((done / Math.max(1, total)) * BAR_WIDTH));
       const percent = Math.min(100, Math.floor((done / Math.max(1, total)) * 100));
       const left = `${clockTime((total - done) / Math.max(1, perSecond))} left`;
-      const facts = `${percent} %  ${label}  ${rate(perSecond)}  ${left}`;
+      const facts = `${percent} %  ${onOneLine(label)}  ${rate(perSecond)}  ${left}`;
       const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}]`;
       write(isTerminal ? `${CLEAR_LINE}${bar} ${facts}` : `${facts}\n`);
     },
     say(words) {
-      if (isTerminal) write(`${CLEAR_LINE}${words}`);
+      if (isTerminal) write(`${CLEAR_LINE}${onOneLine(words)}`);
     },
     clear() {
       if (isTerminal) write(CLEAR_LINE);
