@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Catalogue, countByKind, readCatalogue } from '../../src/catalogue/catalogue.ts';
 import { type Allowance, compareCatalogues } from '../../src/catalogue/compare.ts';
 import { comparedFacts, driftNumbers, type Kind, kinds } from '../../src/catalogue/kinds.ts';
@@ -8,6 +8,9 @@ import { embeddedMajors } from '../../src/db/embedded-postgres.ts';
 import { adminUrl } from '../harness/postgres.ts';
 import { majorOfTheRun, startServer } from '../harness/server.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
+
+// Servers and sources are made by the tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 const schemas = ['public', 'storage', 'supabase_migrations', 'Back Office'];
 

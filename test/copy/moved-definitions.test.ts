@@ -1,7 +1,7 @@
 /** One of every kind of object, through a copy: what the catalogue of the target then says. */
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readCatalogue } from '../../src/catalogue/catalogue.ts';
 import { compareCatalogues } from '../../src/catalogue/compare.ts';
 import { connectionFromUrl } from '../../src/config/connection.ts';
@@ -10,6 +10,8 @@ import { embeddedMajors } from '../../src/db/embedded-postgres.ts';
 import { portalScope } from '../../src/portal/scope.ts';
 import { startServer, type TestServer } from '../harness/server.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
 
 let source: SupabaseSource;
 const servers = new Map<number, TestServer>();
