@@ -4,6 +4,7 @@ import { CommandFailure, type CommandIo } from '../command.ts';
 import { type Connection, connectionFromUrl } from '../config/connection.ts';
 import { Unfit } from '../config/values.ts';
 import type { Secrets, Settings } from '../config.ts';
+import { onOneLine } from '../migrate/on-one-line.ts';
 import { makeIdentity, readIdentity } from './age-key.ts';
 import { describeExpiry, describeList, describeMade, describeVerification } from './describe.ts';
 import type { BackupDriver, ListedBackup } from './driver.ts';
@@ -75,8 +76,12 @@ export async function run(args: string[], io: BackupIo): Promise<number> {
     });
   } catch (error) {
     if (!(error instanceof BackupFailure || error instanceof CommandFailure)) throw error;
-    io.stderr.write(`${error.message}\n`);
-    return error instanceof BackupFailure ? exitCodes[error.kind] : error.exitCode;
+    if (error instanceof CommandFailure) {
+      io.stderr.write(`${error.message}\n`);
+      return error.exitCode;
+    }
+    io.stderr.write(`${onOneLine(error.message)}\n`);
+    return exitCodes[error.kind];
   }
 }
 

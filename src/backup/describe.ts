@@ -1,4 +1,5 @@
 /** What `gatehouse backup` says at a terminal. */
+import { onOneLine } from '../migrate/on-one-line.ts';
 import type { BackupMade, Expiry, ListedBackup, Verification } from './driver.ts';
 
 const SHOWN_DIFFERENCES = 20;
@@ -40,7 +41,7 @@ export function describeVerification(verification: Verification): string {
   if (newest_event) lines.push(`its newest audit event is ${newest_event.id}, of ${newest_event.occurred_at}`);
   lines.push(`what happened in the last ${spanText(verification.recovery_point_seconds)} would be lost`);
   if (not_checked.length > 0) lines.push('not checked:', ...not_checked.map((each) => `  ${each}`));
-  return lines.join('\n');
+  return lines.map(onOneLine).join('\n');
 }
 
 export function describeExpiry({ going, staying }: Expiry, apply: boolean): string {
