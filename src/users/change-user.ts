@@ -1,6 +1,6 @@
 /** PUT /admin/users/{user_id}: an administrator changes a user, at once and without a mail (contract §9.3). */
 import { record } from '../audit/record.ts';
-import { inTransaction } from '../db/database.ts';
+import { inTransaction, type Tx } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import { clearOneTimeTokens } from '../one-time-tokens/one-time-tokens.ts';
@@ -48,58 +48,71 @@ export async function changeUser(
   await refuseTaken(db, { email, phone, except: id });
 
   const encrypted_password = body.password === undefined ? undefined : await passwords.hash(body.password, signal);
+  const asked = { ...body, email, phone, role, banned_until, encrypted_password, set: namesIn(body) };
+  return inTransaction(db, (tx) => change(tx, gatehouse, id, asked, { actor, occasion }));
+}
 
+/** What an administrator says, judged and in the form of the columns. */
+interface AskedChange extends AdministeredUser {
+  encrypted_password: string | undefined;
+  /** Null ends a ban. */
+  banned_until: string | null | undefined;
+  /** What was named, for the audit log. */
+  set: string[];
+}
+
+async function change(
+  tx: Tx,
+  gatehouse: Gatehouse,
+  id: string,
+  asked: AskedChange,
+  { actor, occasion }: Administration,
+): Promise<ChangedUser> {
+  const { email, phone, role, encrypted_password, email_confirm = false, phone_confirm = false } = asked;
   const now = occasion.now.toISOString();
-  const { email_confirm = false, phone_confirm = false } = body;
-  return inTransaction(db, async (tx) => {
-    const [before] = await lockUser(tx, { id });
-    if (!before) throw new AuthError('user_not_found');
-    if (before.deleted_at && (email || phone)) await reviveUser(tx, { id });
+  const [before] = await lockUser(tx, { id });
+  if (!before) throw new AuthError('user_not_found');
+  if (before.deleted_at && (email || phone)) await reviveUser(tx, { id });
 
-    const confirmsEmail = email_confirm && Boolean(email ?? before.email);
-    const confirmsPhone = phone_confirm && Boolean(phone ?? before.phone);
-    const change = updateUser(
-      tx,
-      id,
-      {
-        role,
-        email,
-        phone,
-        encrypted_password,
-        email_confirmed_at: confirmsEmail ? now : undefined,
-        phone_confirmed_at: confirmsPhone ? now : undefined,
-        app_metadata: body.app_metadata,
-        user_metadata: confirmsEmail ? { email_verified: true, ...body.user_metadata } : body.user_metadata,
-        banned_until,
-        is_anonymous: (email && email_confirm) || (phone && phone_confirm) ? false : undefined,
-      },
-      now,
-    );
-    await refuseOvertaken(change);
-    if (email) await setEmailIdentity(tx, id, email, email_confirm, now);
-    if (phone) await setPhoneIdentity(tx, id, phone, phone_confirm, now);
-    if (encrypted_password) {
-      await endSessions(tx, id);
-      await rememberPassword(tx, gatehouse, before, now);
-    }
-    const isOtherAddress = (email && email !== before.email) || (phone && phone !== before.phone);
-    if (encrypted_password || isOtherAddress || confirmsEmail || confirmsPhone) {
-      await clearOneTimeTokens(tx, id);
-      await endFlows(tx, { user_id: id });
-    }
+  const confirmsEmail = email_confirm && Boolean(email ?? before.email);
+  const confirmsPhone = phone_confirm && Boolean(phone ?? before.phone);
+  const update = updateUser(
+    tx,
+    id,
+    {
+      role,
+      email,
+      phone,
+      encrypted_password,
+      email_confirmed_at: confirmsEmail ? now : undefined,
+      phone_confirmed_at: confirmsPhone ? now : undefined,
+      app_metadata: asked.app_metadata,
+      user_metadata: confirmsEmail ? { email_verified: true, ...asked.user_metadata } : asked.user_metadata,
+      banned_until: asked.banned_until,
+      is_anonymous: (email && email_confirm) || (phone && phone_confirm) ? false : undefined,
+    },
+    now,
+  );
+  await refuseOvertaken(update);
+  if (email) await setEmailIdentity(tx, id, email, email_confirm, now);
+  if (phone) await setPhoneIdentity(tx, id, phone, phone_confirm, now);
+  if (encrypted_password) {
+    await endSessions(tx, id);
+    await rememberPassword(tx, gatehouse, before, now);
+  }
+  const isOtherAddress = (email && email !== before.email) || (phone && phone !== before.phone);
+  if (encrypted_password || isOtherAddress || confirmsEmail || confirmsPhone) {
+    await clearOneTimeTokens(tx, id);
+    await endFlows(tx, { user_id: id });
+  }
 
-    const [after] = await findUser(tx, { id });
-    if (!after) throw new Error('who is locked is there');
-    refuseOvergrown({ before, after });
-    const details = { user_id: id, user_email: after.email ?? '', user_phone: after.phone ?? '' };
-    const remarks = { set: namesIn(body), ...(role && { role }) };
-    await record(
-      tx,
-      { action: 'user_modified', outcome: 'success', actor, subject_id: id, details, remarks },
-      occasion,
-    );
-    return { before, after };
-  });
+  const [after] = await findUser(tx, { id });
+  if (!after) throw new Error('who is locked is there');
+  refuseOvergrown({ before, after });
+  const details = { user_id: id, user_email: after.email ?? '', user_phone: after.phone ?? '' };
+  const remarks = { set: asked.set, ...(role && { role }) };
+  await record(tx, { action: 'user_modified', outcome: 'success', actor, subject_id: id, details, remarks }, occasion);
+  return { before, after };
 }
 
 /** By what the account says of its holder, and by what it is about to say. */
