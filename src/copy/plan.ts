@@ -4,15 +4,9 @@ import { listTables } from '../migrate/catalogue.sql.ts';
 import type { Side } from '../migrate/failure.ts';
 import type { Finding } from '../migrate/plan.ts';
 import { checkSource } from '../migrate/shapes.ts';
+import { listEventTriggers } from '../portal/event-triggers.sql.ts';
 import { countLargeObjects } from '../portal/large-objects.sql.ts';
-import {
-  countDefiners,
-  type LooseEnd,
-  listEventTriggers,
-  listForeignServers,
-  listLooseEnds,
-  listMade,
-} from '../portal/objects.sql.ts';
+import { countDefiners, type LooseEnd, listForeignServers, listLooseEnds, listMade } from '../portal/objects.sql.ts';
 import { listAuthTriggers } from '../portal/rights.sql.ts';
 import { readTarget, type TargetFacts } from '../portal/roles.sql.ts';
 import { type PortalScope, portalScope } from '../portal/scope.ts';
@@ -168,9 +162,11 @@ export async function prepareCopy(
     if (!scope.schemas.includes(calls))
       warning(`Trigger ${name} on ${table} is left out: it calls schema ${calls}, which stays behind.`);
   }
-  for (const name of eventTriggers) {
+  for (const { name } of eventTriggers) {
     warning(
-      `Event trigger ${name} is left out, which only a superuser may make: make it by hand once the copy is complete.`,
+      facts.superuser
+        ? `Event trigger ${name} comes along: from then on its function runs with the rights of whoever changes the schema, superusers among them. Read it before.`
+        : `Event trigger ${name} is left out, which only a superuser may make: make it by hand once the copy is complete.`,
     );
   }
   for (const { name, tables: far } of servers.filter((server) => !serversHere.has(server.name))) {

@@ -178,20 +178,6 @@ export async function dropPublications(client: pg.ClientBase, names: readonly st
   for (const name of names) await client.query(`drop publication if exists ${escapeIdentifier(name)}`);
 }
 
-/** Event triggers that call functions of these schemas. */
-export async function listEventTriggers(client: pg.ClientBase, schemas: readonly string[]): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    `select e.evtname::text as name
-       from pg_event_trigger as e
-       join pg_proc as p on p.oid = e.evtfoid
-       join pg_namespace as n on n.oid = p.pronamespace
-      where n.nspname = any ($1)
-      order by 1`,
-    [schemas],
-  );
-  return rows.map(({ name }) => name);
-}
-
 export interface ForeignServer {
   name: string;
   /** Foreign tables of these schemas that are on it. */

@@ -165,7 +165,9 @@ test('event triggers and foreign servers of the portal are named, and a table th
      create foreign data wrapper nowhere; create server remote foreign data wrapper nowhere`,
   );
   const looked = await gatehouse(['--from', source.url]);
-  expect(looked.stdout).toMatch(/^warning: Event trigger watch is left out/m);
+  expect(looked.stdout).toMatch(
+    /^warning: Event trigger watch comes along: from then on its function runs with the rights of whoever/m,
+  );
   expect(looked.stdout).toMatch(/^note: Foreign server remote stays behind/m);
 
   await ask(source.adminUrl, 'create foreign table public.far (id int) server remote');
