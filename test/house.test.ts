@@ -75,6 +75,11 @@ it('every folder is a room of the plan', () => {
   expect([...folders].sort()).toEqual([...rooms].sort());
 });
 
+it('CONTRIBUTING.md describes every room, from the top down', () => {
+  const page = readFileSync(join(src, '../CONTRIBUTING.md'), 'utf8');
+  expect([...page.matchAll(/^\| `([\w-]+)` \| /gm)].map(([, room]) => room)).toEqual(rooms);
+});
+
 test('rooms use the rooms below them', () => {
   const wrong = imports.filter(({ from, to, typeOnly }) => {
     const [own, other] = [roomOf(from), roomOf(to)];
