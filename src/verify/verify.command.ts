@@ -11,8 +11,8 @@ export const name = COMMAND;
 
 export const help = `gatehouse migrate verify --from URL [--to URL] [--snapshot NAME] [--json]
 
-  Compares a whole portal with its source: definitions (36 classes of drift), every row and column, users and sessions,
-  sequences, large objects; names what differs, down to row and column, and says what it did not compare. The source lives
+  Compares a whole portal with its source: every kind of definition, every row and column, users and sessions, sequences,
+  large objects; names what differs, down to row and column, and says what it did not compare. The source lives
   on meanwhile: it is compared as it was at one moment. No value of a row is shown but its key.
   Both databases are only read, and a role that may only read is enough; what was found is added to the ledger and the
   audit log at the target where the role may write there, and nothing else is written.
