@@ -641,7 +641,13 @@ export async function listObjects(
 }
 
 /** What a role is told that means the same without Supabase. */
-const carriedSettings = ['search_path', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+const carriedSettings = [
+  'search_path',
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'transaction_timeout',
+];
 
 /** Roles by name. Who may sign in, and how, is for each server to say, and not asked. */
 export async function listRoles(client: pg.ClientBase, names: readonly string[]): Promise<CatalogueRow[]> {

@@ -39,7 +39,13 @@ export async function readTarget(client: pg.ClientBase): Promise<TargetFacts> {
 }
 
 /** Settings of a role that mean the same without Supabase. */
-const CARRIED_SETTINGS = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'search_path'];
+const CARRIED_SETTINGS = [
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'transaction_timeout',
+  'search_path',
+];
 /** Of the database: what unqualified names and times in the portal's SQL mean. */
 const CARRIED_DATABASE_SETTINGS = ['search_path', 'timezone', 'datestyle', 'intervalstyle'];
 

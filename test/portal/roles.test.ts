@@ -19,6 +19,7 @@ beforeAll(async () => {
     create table ledger_entries (id int);
     create role ledger; create role clerk inherit; create role auditor noinherit;
     grant select on ledger_entries to ledger, clerk, auditor;
+    alter role clerk set transaction_timeout = '5s';
     grant ledger to clerk with inherit false;
     grant ledger to auditor with inherit true`);
   const { roles } = await portalScope(source, target);
@@ -45,6 +46,11 @@ test('a member that must ask for the rights of a role must ask there, too', asyn
   ];
   expect((await source.query(memberships)).rows).toEqual(asThere);
   expect((await target.query(memberships)).rows).toEqual(asThere);
+});
+
+test('what ends a transaction that is too long ends it there, too', async () => {
+  const { rows } = await target.query("select rolconfig from pg_roles where rolname = 'clerk'");
+  expect(rows).toEqual([{ rolconfig: ['transaction_timeout=5s'] }]);
 });
 
 test('one that need not ask any more is a difference', async () => {
