@@ -2,6 +2,7 @@
 /** Starts a command: `gatehouse migrate users --apply`. */
 import { userInfo } from 'node:os';
 import { styleText } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { CommandFailure, type CommandIo, exitCodes } from './command.ts';
 import { type Connection, connectionFromUrl } from './config/connection.ts';
 import { type Config, ConfigMistakes, readConfig, type Secrets, type Settings } from './config.ts';
@@ -110,7 +111,11 @@ async function gatehouse(words: string[], env: NodeJS.ProcessEnv): Promise<numbe
   if (!command) return refuse(exitCodes.usage, unknownCommand(words));
 
   // The service outlives its readers, and says so itself.
-  if (command.name === 'serve') for (const stream of [process.stdout, process.stderr]) stream.off('error', endByPipe);
+  const isService = command.name === 'serve';
+  if (isService) for (const stream of [process.stdout, process.stderr]) stream.off('error', endByPipe);
+  // A command waits for PostgreSQL, often on the machine of PostgreSQL: there memory is worth more than speed. V8 asks this
+  // flag anew at each collection, so that it need not be on the command line.
+  if (!isService) setFlagsFromString('--optimize-for-size');
   await using ends = new AsyncDisposableStack();
   const { run } = await command.load();
   const args = words.slice(command.name.split(' ').length).map((arg) => (arg === '-h' ? '--help' : arg));

@@ -4,7 +4,7 @@ import type { Substitute } from './rights.sql.ts';
 
 const { escapeIdentifier } = pg;
 
-const PIECE = 4 * 1024 * 1024;
+const PIECE = 1024 * 1024;
 
 export interface LargeObject {
   id: string;
