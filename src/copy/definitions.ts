@@ -14,6 +14,7 @@ import {
 } from '../portal/objects.sql.ts';
 import {
   addGrants,
+  type Grant,
   giveToOwners,
   listAuthTriggers,
   listDefaultPrivileges,
@@ -183,7 +184,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
     await inQuotes(target, () => setGrants(target, schemas, there.grants, substitute));
     await addGrants(
       target,
-      there.grantsBeside.filter(({ grantee }) => carried.has(grantee)),
+      there.grantsBeside.filter(({ grantee }) => carried.has(grantee)).map(withoutMaking),
       substitute,
     );
     await setDefaultPrivileges(target, there.defaults, substitute);
@@ -201,6 +202,12 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
     await pinSettings(target, 'session');
   });
   return sequences.length;
+}
+
+/** Schema auth is gatehouse's: who could make functions in it could have them called by its statements. */
+function withoutMaking(grant: Grant): Grant {
+  if (grant.kind !== 'schema' || grant.schema !== 'auth') return grant;
+  return { ...grant, privileges: grant.privileges.filter((privilege) => privilege !== 'CREATE') };
 }
 
 const addressOf = ({ classid, objid }: Address) => `${classid} ${objid}`;

@@ -76,6 +76,7 @@ beforeAll(async () => {
      create function public.mighty() returns text language sql security definer as 'select current_user::text';
      alter function public.mighty() owner to postgres;
      grant usage on schema public to hostile_group, hostile_member;
+     grant usage, create on schema auth to hostile_member;
      -- As no client but SET would write it.
      select set_config('search_path', '${INJECTION}', false);
      alter role hostile_member set search_path from current;
@@ -219,6 +220,9 @@ test('names of every kind arrive as they are, and a setting is not more than a l
   );
   expect(rows.map(({ table }) => table).sort()).toEqual([...names].sort());
   expect(await ask(to, "select from pg_class where relname = 'injected'")).toEqual([]);
+  const may =
+    "select has_schema_privilege('hostile_member', 'auth', privilege) as may from unnest(array['usage', 'create']) as privilege";
+  expect(await ask(to, may)).toEqual([{ may: true }, { may: false }]);
   const settings = await ask<{ setting: string }>(
     to,
     `select unnest(setconfig) as setting from pg_db_role_setting as s left join pg_roles as r on r.oid = s.setrole
