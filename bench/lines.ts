@@ -171,8 +171,8 @@ export async function importLine(rig: Rig, resources: AsyncDisposableStack, user
   return {
     name: 'users imported',
     ceiling: 'bare COPY | COPY',
-    explained: `the same rows of the same ${users.toLocaleString('en-US')} users from COPY into COPY, the same indexes, foreign keys off; nothing counted, remembered or proven`,
-    target: 0.6,
+    explained: `the same rows of the same ${users.toLocaleString('en-US')} users from COPY into COPY, the same indexes, which are on, foreign keys off; nothing counted, remembered or proven`,
+    target: 1.2,
     measureCeiling: () => measure('bare-copy.ts', () => []),
     measureOurs: () =>
       measure(fileURLToPath(new URL('../src/cli.ts', import.meta.url)), (target) => [

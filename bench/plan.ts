@@ -24,7 +24,7 @@ const full: Omit<Plan, 'only'> = {
   warm_up: 12,
   accounts: 500,
   sessions: 800,
-  imported: 50_000,
+  imported: 100_000,
   portal_rows: 250_000,
   refusals: 15,
 };

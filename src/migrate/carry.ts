@@ -11,7 +11,9 @@ import {
   wasImported,
 } from './copy.sql.ts';
 import { asking, MigrationFailure } from './failure.ts';
+import { lockTables, makeIndexes, takeIndexesOff } from './indexes.sql.ts';
 import { listConflicts, listKept, listOrphans, makeKept, makeStage, mergeStaged, STAGED } from './merge.sql.ts';
+import { FEW_ROWS } from './plan.ts';
 import { type Rows, rememberLoaded, sumTable, type TableSum } from './proof.sql.ts';
 import { compareTable, type TableProof } from './proof.ts';
 import { targetTable } from './row.sql.ts';
@@ -19,9 +21,9 @@ import type { Outcome, Run, TableOutcome } from './run.ts';
 import { pinSettings, type Source } from './source.sql.ts';
 import type { TableShape } from './tables.ts';
 
-/** A table with no more rows than this may be loaded into directly, when none of them is the source's. */
-const FEW_ROWS = 1000;
 const NAMED_CONFLICTS = 1000;
+const IN_USE =
+  'Somebody is at work on the tables of schema auth at the target: their indexes stay on while rows come, which takes longer.';
 
 /**
  * Brings the target to what the source is, in the caller's transaction, which must hold the migration lock.
@@ -30,24 +32,35 @@ const NAMED_CONFLICTS = 1000;
  */
 export async function carryOver(tx: Tx, run: Run): Promise<Outcome> {
   const target = tx.$client;
-  const { from, targetSide, shapes, plan, onEvent } = run;
+  const { from, targetSide, shapes, plan, reindexed, onEvent } = run;
   await pinSettings(target);
   await makeKept(target);
 
   const foreignKeysOff = plan.target.may_replicate;
   await silenceTriggers(target, run, 'off');
+  const locked = reindexed.length > 0 && (await lockTables(target, reindexed));
+  if (reindexed.length > 0 && !locked) onEvent({ event: 'remark', message: IN_USE });
   const tables: TableOutcome[] = [];
   const proving: (() => Promise<TableProof>)[] = [];
   let idle: Promise<unknown> = Promise.resolve();
   for (const shape of shapes) {
-    const { outcome, loaded } = await carryTable(target, run, shape);
+    const direct = await mayLoadDirectly(target, from, shape);
+    // The source sums up one table after the other on its second connection while rows are copied on the first: at once
+    // where all of them will arrive.
+    const sumAtSource = (except: readonly string[]) => {
+      const there: Rows = { client: from.prover, side: from.side, except };
+      const sum = idle.then(() => asking(from.side, () => sumTable(there, shape)));
+      idle = sum.catch(() => {});
+      return { there, sum };
+    };
+    const early = direct ? sumAtSource([]) : undefined;
+    const { outcome, loaded } = direct
+      ? await loadTable(target, run, shape, { reindex: locked && reindexed.includes(shape) })
+      : await mergeTable(target, run, shape);
     tables.push(outcome);
     onEvent({ event: 'table', outcome });
-    // The source sums up one table after the other on its second connection while the next are copied on the first.
     const except = await listKept(target, shape);
-    const there: Rows = { client: from.prover, side: from.side, except };
-    const source = idle.then(() => asking(from.side, () => sumTable(there, shape)));
-    idle = source.catch(() => {});
+    const { there, sum: source } = early ?? sumAtSource(except);
     proving.push(() => {
       onEvent({ event: 'proving', table: shape.name });
       const here: Rows = { client: target, side: targetSide, except };
@@ -86,25 +99,39 @@ interface CarriedTable {
   loaded?: TableSum;
 }
 
-async function carryTable(target: pg.ClientBase, run: Run, shape: TableShape): Promise<CarriedTable> {
-  const { from, targetSide, plan, stall_seconds, onEvent } = run;
+/** Fills a table in which no row can be the source's; its indexes come after the rows if it may be reindexed. */
+async function loadTable(
+  target: pg.ClientBase,
+  run: Run,
+  shape: TableShape,
+  { reindex }: { reindex: boolean },
+): Promise<CarriedTable> {
+  const { name: table } = shape;
+  const indexes = reindex ? await takeIndexesOff(target, shape) : [];
+  const rows = await copyInto(target, run, shape, targetTable(shape));
+  if (reindex) {
+    run.onEvent({ event: 'indexing', table });
+    await makeIndexes(target, indexes);
+  }
+  const loaded = await rememberLoaded(target, shape);
+  const outcome = { table, rows, inserted: rows, updated: 0, deleted: 0, unchanged: 0, kept: 0, conflicts: 0 };
+  return { outcome, loaded };
+}
+
+async function mergeTable(target: pg.ClientBase, run: Run, shape: TableShape): Promise<CarriedTable> {
+  await makeStage(target, shape);
+  const rows = await copyInto(target, run, shape, STAGED);
+  const merged = await mergeStaged(target, shape, { foreignKeysOff: run.plan.target.may_replicate });
+  return { outcome: { table: shape.name, rows, ...merged } };
+}
+
+function copyInto(target: pg.ClientBase, run: Run, shape: TableShape, into: string): Promise<number> {
+  const { from, targetSide, plan, binaryTables, stall_seconds, onEvent } = run;
   const { name: table } = shape;
   const of = plan.tables.find((planned) => planned.table === table)?.source_rows ?? 0;
-  const direct = await mayLoadDirectly(target, from, shape);
-  const copying = {
-    into: direct ? targetTable(shape) : STAGED,
-    onRows: (rows: number) => onEvent({ event: 'progress', table, rows, of }),
-    stall_seconds,
-  };
-  if (!direct) await makeStage(target, shape);
-  const rows = await copyRows(from, target, targetSide, shape, copying);
-  if (direct) {
-    const loaded = await rememberLoaded(target, shape);
-    const outcome = { table, rows, inserted: rows, updated: 0, deleted: 0, unchanged: 0, kept: 0, conflicts: 0 };
-    return { outcome, loaded };
-  }
-  const merged = await mergeStaged(target, shape, { foreignKeysOff: plan.target.may_replicate });
-  return { outcome: { table, rows, ...merged } };
+  const onRows = (rows: number) => onEvent({ event: 'progress', table, rows, of });
+  const binary = binaryTables.has(table);
+  return copyRows(from, target, targetSide, shape, { into, binary, onRows, stall_seconds });
 }
 
 /** Whether the source's rows can only be new here, so that they need not be compared with anything. */

@@ -9,6 +9,8 @@ export interface ServerFacts {
   identity: string;
   /** May turn triggers and foreign keys off for its own session. */
   may_replicate: boolean;
+  /** May create in schema auth, as whoever makes an index has to. */
+  may_index: boolean;
 }
 
 export async function readServerFacts(client: pg.ClientBase): Promise<ServerFacts> {
@@ -16,7 +18,8 @@ export async function readServerFacts(client: pg.ClientBase): Promise<ServerFact
     `select current_setting('server_version') as server_version,
             format('%s %s', current_database(), pg_postmaster_start_time()) as identity,
             rolsuper or case when current_setting('server_version_num')::integer >= 150000
-                             then has_parameter_privilege('session_replication_role', 'set') end as may_replicate
+                             then has_parameter_privilege('session_replication_role', 'set') end as may_replicate,
+            coalesce(has_schema_privilege(to_regnamespace('auth'), 'create'), false) as may_index
        from pg_roles
       where rolname = current_user`,
   );

@@ -1,4 +1,4 @@
-/** Rows from the source to the target: as a stream of COPY text, never as values of this program. */
+/** Rows from the source to the target: as a stream of COPY, never as values of this program. */
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
@@ -9,10 +9,14 @@ import type { Source } from './source.sql.ts';
 import type { TableShape } from './tables.ts';
 
 const NEWLINE = 10;
+/** Of COPY's binary form: signature, flags, and the length of an extension that there is not. */
+const BINARY_HEADER = 19;
 
 export interface CopyOptions {
   /** Where the rows go: the table itself or one that stands in for it. */
   into: string;
+  /** Values have one binary form on both sides. */
+  binary: boolean;
   /** Called with the number of rows passed on so far, as often as a piece of the stream arrives. */
   onRows: (rows: number) => void;
   /** Gives up when not one byte has moved for so long. */
@@ -20,8 +24,8 @@ export interface CopyOptions {
 }
 
 /**
- * Copies all rows of the source's snapshot and resolves to their number. Text, not binary: no slower here (both 15 to 17 s
- * for a million users, whose eleven indexes set the pace), indifferent to server versions, and its lines can be counted.
+ * Copies all rows of the source's snapshot and resolves to their number. In binary form where both sides read it alike:
+ * making and reading the text of timestamps and ids is a third of what a row costs.
  *
  * @throws MigrationFailure that names the side which failed.
  */
@@ -30,10 +34,11 @@ export async function copyRows(
   target: pg.ClientBase,
   targetSide: Side,
   shape: TableShape,
-  { into, onRows, stall_seconds }: CopyOptions,
+  { into, binary, onRows, stall_seconds }: CopyOptions,
 ): Promise<number> {
-  const reading = copier.query(copyTo(`copy (${sourceRows(shape)}) to stdout`));
-  const writing = target.query(copyFrom(`copy ${into} (${columnList(shape)}) from stdin`));
+  const form = binary ? 'with (format binary)' : '';
+  const reading = copier.query(copyTo(`copy (${sourceRows(shape)}) to stdout ${form}`));
+  const writing = target.query(copyFrom(`copy ${into} (${columnList(shape)}) from stdin ${form}`));
   let failed: unknown;
   reading.once('error', (error) => {
     failed ??= explain(error, sourceSide);
@@ -42,6 +47,7 @@ export async function copyRows(
     failed ??= explain(error, targetSide);
   });
 
+  const countRows = binary ? binaryRowCounter() : textRowCounter();
   let rows = 0;
   const stalled = setTimeout(() => {
     reading.destroy(
@@ -51,7 +57,7 @@ export async function copyRows(
   const counter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       stalled.refresh();
-      for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) rows += 1;
+      rows += countRows(chunk);
       onRows(rows);
       done(null, chunk);
     },
@@ -64,6 +70,42 @@ export async function copyRows(
   } finally {
     clearTimeout(stalled);
   }
+}
+
+/** Counts the rows that end in a piece of a stream of COPY text. */
+function textRowCounter(): (chunk: Buffer) => number {
+  return (chunk) => {
+    let rows = 0;
+    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) rows += 1;
+    return rows;
+  };
+}
+
+/** Counts the rows that begin in a piece of a binary stream: each is a number of fields, each field a length and as many bytes. */
+function binaryRowCounter(): (chunk: Buffer) => number {
+  let skip = BINARY_HEADER;
+  let fields = 0;
+  let rest: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    let rows = 0;
+    let at = skip;
+    for (;;) {
+      const size = fields === 0 ? 2 : 4;
+      if (at + size > bytes.length) break;
+      if (fields === 0) {
+        fields = Math.max(0, bytes.readInt16BE(at));
+        if (fields > 0) rows += 1;
+        at += size;
+      } else {
+        fields -= 1;
+        at += size + Math.max(0, bytes.readInt32BE(at));
+      }
+    }
+    rest = bytes.subarray(at);
+    skip = Math.max(0, at - bytes.length);
+    return rows;
+  };
 }
 
 /** Turns the session's triggers and foreign keys off until the transaction ends or they are turned on again. */

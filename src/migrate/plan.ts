@@ -47,6 +47,10 @@ export interface Preparation {
   plan: MigrationPlan;
   shapes: TableShape[];
   portalTriggers: PortalTrigger[];
+  /** Tables whose columns have one type on both sides, on servers of one major version: a binary value means the same. */
+  binaryTables: ReadonlySet<string>;
+  /** Tables with many rows to come and few that are here, whose indexes are made again from all of them at once. */
+  reindexed: readonly TableShape[];
 }
 
 /**
@@ -84,6 +88,8 @@ export async function preparePlan(
     left_behind: missingFrom(target.columns.get(name), source.columns.get(name)),
     added: missingFrom(source.columns.get(name), target.columns.get(name)),
   }));
+  const filled = shapes.filter((_, n) => isToBeFilled(tables[n]));
+  const mayIndex = ({ name }: TableShape) => target.facts.may_index && target.tables.get(name)?.owned;
   const plan: MigrationPlan = {
     source: { ...from.side, ...source.facts, gotrue_schema: there.gotrue_schema },
     target: { ...targetSide, ...target.facts },
@@ -96,10 +102,35 @@ export async function preparePlan(
       ...columnFindings(tables, agreement),
       ...triggerFindings(here.portalTriggers, agreement),
       ...censusFindings(there.census, decryption_key_ids),
+      ...indexFindings(filled, filled.filter(mayIndex), targetSide),
       ...here.brokenOff.map(({ run_id, at }) => note(`Run ${run_id} of ${at} was broken off. It left nothing behind.`)),
     ],
   };
-  return { plan, shapes, portalTriggers: here.portalTriggers };
+  return {
+    plan,
+    shapes,
+    portalTriggers: here.portalTriggers,
+    binaryTables: findBinaryTables(agreement),
+    reindexed: filled.filter(mayIndex),
+  };
+}
+
+/** A table with no more rows than this is as good as empty: what comes into it is loaded, not merged, where it can be. */
+export const FEW_ROWS = 1000;
+
+function isToBeFilled(table: TablePlan | undefined): boolean {
+  return table !== undefined && table.target_rows <= FEW_ROWS && table.source_rows > FEW_ROWS;
+}
+
+function findBinaryTables({ source, target, shapes }: Agreement): Set<string> {
+  const majorOf = ({ server_version }: ServerFacts) => server_version.split('.')[0];
+  if (majorOf(source.facts) !== majorOf(target.facts)) return new Set();
+  const typesOf = (columns: readonly Column[] = [], carried: readonly string[]) =>
+    carried.map((carriedName) => columns.find(({ name }) => name === carriedName)?.type).join();
+  const alike = shapes.filter(
+    ({ name, columns }) => typesOf(source.columns.get(name), columns) === typesOf(target.columns.get(name), columns),
+  );
+  return new Set(alike.map(({ name }) => name));
 }
 
 const stop = (message: string): Finding => ({ level: 'stop', message });
@@ -144,6 +175,28 @@ function triggerFindings(triggers: readonly PortalTrigger[], { target }: Agreeme
     }
     return note(`${title} does not fire for users who are carried over.`);
   });
+}
+
+/** What it means for whoever uses the target that its tables are filled. */
+function indexFindings(filled: readonly TableShape[], reindexed: readonly TableShape[], { role }: Side): Finding[] {
+  const list = (shapes: readonly TableShape[]) => shapes.map(({ name }) => `auth.${name}`).join(', ');
+  const others = filled.filter((shape) => !reindexed.includes(shape));
+  const findings: Finding[] = [];
+  if (reindexed.length > 0) {
+    findings.push(
+      note(
+        `Nobody can sign in or up here until all is done: ${list(reindexed)} are locked, and indexed when their rows are there.`,
+      ),
+    );
+  }
+  if (others.length > 0) {
+    findings.push(
+      note(
+        `Role ${role} does not own ${list(others)}, or may not create in schema auth: their indexes stay on, and it takes longer.`,
+      ),
+    );
+  }
+  return findings;
 }
 
 /** What of the people counted somebody ought to know before they move. */

@@ -7,13 +7,6 @@ const REDRAW_MS = 100;
 const LINE_MS = 10_000;
 const CLEAR_LINE = '\r\u001b[2K';
 
-export interface Progress {
-  /** Hears of an event; draws at most ten times a second. */
-  hear(event: MigrationEvent): void;
-  /** Takes the bar off the screen, so that something else can be written. */
-  clear(): void;
-}
-
 export interface Bar {
   /** The work begins now. */
   start(): void;
@@ -75,20 +68,17 @@ export function createTerminal(stdout: { write(text: string): unknown; isTTY?: b
 
 const rowsPerSecond = (rate: number) => `${Math.round(rate).toLocaleString('en-US')} rows/s`;
 
-/** @see createBar */
-export function createProgress(write: (text: string) => void, isTerminal: boolean, now: () => number): Progress {
-  const bar = createBar(write, isTerminal, now);
+/** What hears of the events of a migration of users, and draws how far it is. */
+export function createProgress(bar: Bar): (event: MigrationEvent) => void {
   let total = 0;
   let finished = 0;
-  return {
-    hear(event) {
-      if (event.event === 'plan') total = event.plan.tables.reduce((sum, { source_rows }) => sum + source_rows, 0);
-      if (event.event === 'started') bar.start();
-      if (event.event === 'progress') bar.draw(event.table, finished + event.rows, total, rowsPerSecond);
-      if (event.event === 'table') finished += event.outcome.rows;
-      if (event.event === 'proving') bar.say(`proving ${event.table}`);
-    },
-    clear: () => bar.clear(),
+  return (event) => {
+    if (event.event === 'plan') total = event.plan.tables.reduce((sum, { source_rows }) => sum + source_rows, 0);
+    if (event.event === 'started') bar.start();
+    if (event.event === 'progress') bar.draw(event.table, finished + event.rows, total, rowsPerSecond);
+    if (event.event === 'indexing') bar.say(`indexing ${event.table}`);
+    if (event.event === 'table') finished += event.outcome.rows;
+    if (event.event === 'proving') bar.say(`proving ${event.table}`);
   };
 }
 

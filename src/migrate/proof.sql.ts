@@ -23,6 +23,12 @@ export interface Rows {
   except: readonly string[];
 }
 
+/**
+ * What is selected below it is computed once per row, however often it is used above; written so, it does not keep the
+ * planner from using several cores.
+ */
+const FENCE = `offset bigint '0'`;
+
 /** The rows in question, with `seed`. At the target they are those that were imported, not its own. */
 function rowsOf(shape: TableShape, { name }: Side): string {
   const rows =
@@ -30,46 +36,51 @@ function rowsOf(shape: TableShape, { name }: Side): string {
       ? sourceRows(shape)
       : `select t.* from ${targetTable(shape)} as t
            join gatehouse.migrated_rows as r on r.table_name = ${pg.escapeLiteral(shape.name)} and r.key = t.id::text`;
-  return `(select *, ${rowSeed('r')} as seed from (${rows}) as r where id::text <> all ($1::text[]) offset 0) as r`;
+  return `(select *, ${rowSeed('r')} as seed from (${rows}) as r where id::text <> all ($1::text[]) ${FENCE}) as r`;
 }
 
 export async function sumTable({ client, side, except }: Rows, shape: TableShape): Promise<TableSum> {
-  const { rows } = await client.query<Record<string, string>>(
-    `select ${sumOf(shape, (column) => hashOf(pg.escapeIdentifier(column)))} from ${rowsOf(shape, side)}`,
-    [except],
-  );
+  const { rows } = await client.query<Record<string, string>>(`select ${sumOf(shape)} from ${rowsOf(shape, side)}`, [
+    except,
+  ]);
   return readSum(shape, rows[0]);
 }
 
 /**
- * Remembers every row that this transaction put into the table itself, and resolves to their sum: each value is read once
- * for both.
+ * Remembers every row that this transaction put into the table itself, and resolves to their sum. Both are queries that
+ * the server may answer on several cores: one that writes, or asks for the transaction's id, may not be.
  */
 export async function rememberLoaded(target: pg.ClientBase, shape: TableShape): Promise<TableSum> {
-  const hash = (column: string) => `h${shape.columns.indexOf(column)}`;
-  const texts = shape.columns.map((column) => `t.${pg.escapeIdentifier(column)}::text`);
-  const hashes = shape.columns.map((column) => `${hashOf(`r.${pg.escapeIdentifier(column)}`)} as ${hash(column)}`);
-  const { rows } = await target.query<Record<string, string>>(
-    `with hashed as materialized (
-       select r.key, ${fingerprint(shape, 'r')} as fingerprint, ${hashes.join(', ')}
-         from (select t.id::text as key, ${rowSeed('t')} as seed, ${texts.join(', ')}
-                 from ${targetTable(shape)} as t where t.xmin = pg_current_xact_id()::xid offset 0) as r),
-     remembered as (
-       insert into gatehouse.migrated_rows (table_name, key, fingerprint) select $1, key, fingerprint from hashed)
-     select ${sumOf(shape, hash)} from hashed`,
+  const { rows } = await target.query<{ xid: string }>('select pg_current_xact_id()::xid::text as xid');
+  // The planner thinks that hardly a row has a given xmin, unless it cannot see that it is asked for that.
+  const ours = `coalesce(t.xmin = ${pg.escapeLiteral(rows[0]?.xid ?? '')}::xid, false)`;
+  const loaded = `select t.* from ${targetTable(shape)} as t where ${ours}`;
+  // The planner thinks that a row which one core hands to another costs what forty functions do.
+  await target.query('set local parallel_tuple_cost = 0.01');
+  await target.query(
+    `create temp table remembered on commit drop as
+     select r.id::text as key, ${fingerprint(shape, 'r')} as fingerprint from (${loaded}) as r`,
+  );
+  await target.query(
+    'insert into gatehouse.migrated_rows (table_name, key, fingerprint) select $1, key, fingerprint from pg_temp.remembered',
     [shape.name],
   );
-  return readSum(shape, rows[0]);
+  await target.query('drop table pg_temp.remembered');
+  const sums = await target.query<Record<string, string>>(
+    `select ${sumOf(shape)} from (select *, ${rowSeed('r')} as seed from (${loaded}) as r ${FENCE}) as r`,
+  );
+  return readSum(shape, sums.rows[0]);
 }
 
 /** The hash of a value that is tied to its row. */
 const hashOf = (column: string) => `hashtextextended(${column}::text, seed)`;
 
-/** What {@link readSum} reads, over the hash of each column, which is null where the value is. */
-function sumOf({ columns }: TableShape, hash: (column: string) => string): string {
-  const sums = columns.map(
-    (column, n) => `count(${hash(column)})::text as n${n}, coalesce(sum(${hash(column)}), 0)::text as s${n}`,
-  );
+/** What {@link readSum} reads. */
+function sumOf({ columns }: TableShape): string {
+  const sums = columns.map((name, n) => {
+    const column = pg.escapeIdentifier(name);
+    return `count(${column})::text as n${n}, coalesce(sum(${hashOf(column)}), 0)::text as s${n}`;
+  });
   return `count(*)::text as "rows", ${sums.join(', ')}`;
 }
 

@@ -37,6 +37,9 @@ export type MigrationEvent =
   | { event: 'plan'; plan: MigrationPlan }
   | { event: 'started'; run_id: string }
   | { event: 'progress'; table: string; rows: number; of: number }
+  | { event: 'indexing'; table: string }
+  /** Something that went another way than the plan had it. */
+  | { event: 'remark'; message: string }
   | { event: 'table'; outcome: TableOutcome }
   | { event: 'proving'; table: string }
   | { event: 'proof'; proof: TableProof }

@@ -3,7 +3,7 @@ import type { CommandIo } from '../command.ts';
 import { bothSides, flag, jsonLines, parseStep, runStep, sharedOptions } from './command-line.ts';
 import { exitCodes, MigrationFailure } from './failure.ts';
 import type { MigrationPlan } from './plan.ts';
-import { createProgress } from './progress.ts';
+import { createProgress, createTerminal } from './progress.ts';
 import { describeDifference, describeOutcome, describePlan, describeProofs, describeReport } from './report.ts';
 import type { MigrationEvent } from './run.ts';
 import { migrateUsers, verifyUsers } from './users.ts';
@@ -60,21 +60,15 @@ export function run(args: string[], io: MigrateIo): Promise<number> {
 const hasObstacle = ({ findings }: MigrationPlan) => findings.some(({ level }) => level === 'stop');
 
 function textLines(stdout: MigrateIo['stdout'], apply: boolean) {
-  const progress = createProgress(
-    (text) => stdout.write(text),
-    stdout.isTTY ?? false,
-    () => performance.now(),
-  );
-  const say = (text: string) => {
-    progress.clear();
-    stdout.write(`${text}\n`);
-  };
+  const { bar, say } = createTerminal(stdout);
+  const draw = createProgress(bar);
   return (event: MigrationEvent) => {
-    progress.hear(event);
+    draw(event);
     if (event.event === 'plan') {
       say(describePlan(event.plan));
       if (!apply) say(`Nothing was changed. ${hasObstacle(event.plan) ? MEND : 'Add --apply to do it.'}`);
     }
+    if (event.event === 'remark') say(event.message);
     if (event.event === 'table') say(describeOutcome(event.outcome));
     if (event.event === 'proof') for (const row of event.proof.differing) say(describeDifference(row));
     if (event.event === 'finished') say(describeReport(event.report));

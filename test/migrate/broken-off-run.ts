@@ -5,7 +5,7 @@ import { migrateUsers } from '../../src/migrate/users.ts';
 const [from = '', to = '', moment, table] = process.argv.slice(2);
 
 const tableOf = (event: MigrationEvent) => {
-  if (event.event === 'progress') return event.table;
+  if (event.event === 'progress' || event.event === 'indexing') return event.table;
   if (event.event === 'table') return event.outcome.table;
   return event.event === 'proof' ? event.proof.table : '';
 };

@@ -169,7 +169,7 @@ describe('a first run', () => {
 
     test('and refuses when one insists on firing', async () => {
       await query(target.url, `${portal}; alter table auth.users enable always trigger on_auth_user_created`);
-      await expect(migrate()).rejects.toMatchObject({ kind: 'target', message: expect.stringContaining('ALWAYS') });
+      await expect(migrate()).rejects.toMatchObject({ kind: 'obstacle', message: expect.stringContaining('ALWAYS') });
       expect(await count(target.url, 'auth.users')).toBe(0);
     });
   });
