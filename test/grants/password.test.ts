@@ -11,6 +11,8 @@ const app = await startApp({
   env: {
     GATEHOUSE_LOCKOUT_MAX_ATTEMPTS: '5',
     GATEHOUSE_EXTERNAL_PHONE_ENABLED: 'true',
+    // Nobody waits to be told that a machine with other work is busy.
+    GATEHOUSE_API_MAX_REQUEST_DURATION: '100s',
     GATEHOUSE_SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS: `held:${COLUMN_KEY.toString('base64url')}`,
   },
 });
