@@ -7,8 +7,6 @@ import { insertEvent, occasionArgs } from './record.sql.ts';
 
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
-export type { Occasion };
-
 /**
  * Writes the event in the transaction of the change it describes, and GoTrue's own row beside it where GoTrue records
  * the action. If it cannot be written, nothing of the transaction happens.

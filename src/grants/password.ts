@@ -14,7 +14,7 @@ import { type AttemptSubject, attemptArgs, isLocked, recordFailure } from '../lo
 import { kindOf, readHash } from '../passwords/encoded-hash.ts';
 import { type PasswordWeakness, passwordWeakness } from '../passwords/strength.ts';
 import type { SessionRow } from '../sessions/sessions.sql.ts';
-import { type Candidate, findCandidate, findSignInState, signIn } from './password.sql.ts';
+import { type Candidate, findCandidate, findSignInState, type SignInState, signIn } from './password.sql.ts';
 
 export interface PasswordSignIn {
   /** One of the two, as it is stored. */
@@ -119,17 +119,17 @@ async function refuseRightPassword(
   return inTransaction<never>(gatehouse.db, async (tx) => {
     const locked = await isLocked(tx, attemptArgs(gatehouse, 'password', whose, occasion.now));
     const [state] = await findSignInState(tx, args);
-    const refusal = ((): AuthError => {
-      if (locked) return new AuthError('invalid_credentials', { reason: 'right password; account locked' });
-      if (!state || state.deleted) return new AuthError('invalid_credentials', { reason: 'deleted' });
-      if (!state.same_hash)
-        return new AuthError('invalid_credentials', { reason: 'the password was changed meanwhile' });
-      if (state.banned) return new AuthError('user_banned');
-      if (!state.confirmed) {
-        return new AuthError(provider === 'email' ? 'email_not_confirmed' : 'phone_not_confirmed');
-      }
-      return new AuthError('conflict', { reason: 'the account changed meanwhile' });
-    })();
+    const refusal = locked
+      ? new AuthError('invalid_credentials', { reason: 'right password; account locked' })
+      : refusalBy(state, provider);
     return recordRefusal(tx, refusal, { action: 'login_failed', subject_id: user_id, details: { provider } }, occasion);
   });
+}
+
+function refusalBy(state: SignInState | undefined, provider: Attempt['provider']): AuthError {
+  if (!state || state.deleted) return new AuthError('invalid_credentials', { reason: 'deleted' });
+  if (!state.same_hash) return new AuthError('invalid_credentials', { reason: 'the password was changed meanwhile' });
+  if (state.banned) return new AuthError('user_banned');
+  if (!state.confirmed) return new AuthError(provider === 'email' ? 'email_not_confirmed' : 'phone_not_confirmed');
+  return new AuthError('conflict', { reason: 'the account changed meanwhile' });
 }

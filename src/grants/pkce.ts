@@ -7,7 +7,7 @@ import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import type { Occasion } from '../http/caller.ts';
 import { attemptArgs, forgetFailures, isLocked, recordFailure } from '../lockout/lockout.ts';
-import type { SessionRow } from '../sessions/session-response.ts';
+import type { SessionRow } from '../sessions/sessions.sql.ts';
 import { startSession } from '../sessions/start-session.ts';
 import { deleteFlow, findFlow, type IssuedFlow } from '../users/flow-state.sql.ts';
 import { actorOf, isBanned, type UserRow } from '../users/user.ts';

@@ -7,9 +7,10 @@
  * lock nobody out. A locked account answers as if the password were wrong: its owner waits, its attacker learns nothing.
  */
 import { createHmac } from 'node:crypto';
-import { type Occasion, record } from '../audit/record.ts';
+import { record } from '../audit/record.ts';
 import type { Tx } from '../db/database.ts';
 import type { Gatehouse } from '../gatehouse.ts';
+import type { Occasion } from '../http/caller.ts';
 import { type AttemptArgs, countFailure, forgetAttempts, lockAttempt } from './attempts.sql.ts';
 
 /** What is guessed at. Passwords have one count per account, wherever they are asked for. */

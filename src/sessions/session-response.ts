@@ -7,8 +7,6 @@ import { type User, userJson } from '../users/user.ts';
 import { refreshTokenKey, writeRefreshToken } from './refresh-token.ts';
 import type { SessionRow } from './sessions.sql.ts';
 
-export type { SessionRow };
-
 /** GoTrue's token response. */
 export interface TokenResponse {
   access_token: string;

@@ -1,11 +1,12 @@
 /** POST /admin/users: an administrator makes a user (contract §9.2). No mail goes out and nobody signs in. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Actor } from '../audit/events.ts';
-import { type Occasion, record } from '../audit/record.ts';
+import { record } from '../audit/record.ts';
 import { inTransaction } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import type { Metadata } from '../http/body.ts';
+import type { Occasion } from '../http/caller.ts';
 import { readHash } from '../passwords/encoded-hash.ts';
 import { emailAddress, phoneNumber } from './address.ts';
 import { bannedUntil } from './ban-duration.ts';

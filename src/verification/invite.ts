@@ -1,10 +1,11 @@
 /** POST /invite: an administrator prepares an account for somebody, and a mail asks them to take it (contract §9.4). */
 import { randomUUID } from 'node:crypto';
-import { type Occasion, record } from '../audit/record.ts';
+import { record } from '../audit/record.ts';
 import { inTransaction, type Tx } from '../db/database.ts';
 import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import type { Metadata } from '../http/body.ts';
+import type { Occasion } from '../http/caller.ts';
 import { mailOneTimeToken } from '../one-time-tokens/mail-token.ts';
 import { emailAddress } from '../users/address.ts';
 import { setInvited } from '../users/addressee.sql.ts';

@@ -19,7 +19,7 @@ import {
   spendOneTimeTokens,
 } from '../one-time-tokens/one-time-tokens.ts';
 import { hashOfNoPassword } from '../passwords/hash.ts';
-import type { SessionRow } from '../sessions/session-response.ts';
+import type { SessionRow } from '../sessions/sessions.sql.ts';
 import { endSessions } from '../sessions/sessions.ts';
 import { startSession } from '../sessions/start-session.ts';
 import { evenOut } from '../users/even-time.ts';

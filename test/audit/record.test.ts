@@ -4,10 +4,11 @@ import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AuditEvent } from '../../src/audit/events.ts';
 import { occasionArgs, recorded } from '../../src/audit/record.sql.ts';
-import { type Occasion, record, recordRefusal } from '../../src/audit/record.ts';
+import { record, recordRefusal } from '../../src/audit/record.ts';
 import { inTransaction } from '../../src/db/database.ts';
 import { arg, statement } from '../../src/db/statement.ts';
 import { AuthError } from '../../src/errors.ts';
+import type { Occasion } from '../../src/http/caller.ts';
 import { freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 
 let database: TestDatabase;
