@@ -213,7 +213,7 @@ export async function setSequences(client: pg.ClientBase, states: readonly Seque
   );
 }
 
-/** Materialised views that have rows at the source, those that others read first. */
+/** Materialized views that have rows at the source, those that others read first. */
 export async function listPopulatedViews(client: pg.ClientBase, schemas: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ identity: string }>(
     `with recursive reads as (

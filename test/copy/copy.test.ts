@@ -50,7 +50,7 @@ afterAll(async () => {
 });
 
 describe('every row is there', () => {
-  test('of every table and materialised view of the portal', async () => {
+  test('of every table and materialized view of the portal', async () => {
     const rows = await portalRows(target.url);
     expect(rows).toEqual(await portalRows(source.adminUrl));
     expect(rows).toMatchObject({
