@@ -102,6 +102,15 @@ export async function listSteps(client: pg.ClientBase, id: string): Promise<Map<
   return new Map(rows.map(({ step, details }) => [step, details]));
 }
 
+/** Whether one of these tables, named as SQL names them, is not there. */
+export async function lacksTables(client: pg.ClientBase, tables: readonly string[]): Promise<boolean> {
+  const { rows } = await client.query<{ lacks: boolean }>(
+    'select exists (select from unnest($1::text[]) as name where to_regclass(name) is null) as lacks',
+    [tables],
+  );
+  return rows[0]?.lacks ?? false;
+}
+
 /** Says that a step is done, in the transaction that does it. */
 export async function recordStep(
   client: pg.ClientBase,

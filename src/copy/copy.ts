@@ -18,7 +18,15 @@ import { refuseSharedBackends } from '../portal/pooler.ts';
 import type { Substitute } from '../portal/rights.sql.ts';
 import { analyzeTable, findRewritten, horizonOf, lockPortalTables } from '../portal/tables.sql.ts';
 import { type Archive, dumpDefinitions } from './archive.ts';
-import { beginAnew, endOrphans, insertCopy, listSteps, lockCopies, type StepDetails } from './copies.sql.ts';
+import {
+  beginAnew,
+  endOrphans,
+  insertCopy,
+  lacksTables,
+  listSteps,
+  lockCopies,
+  type StepDetails,
+} from './copies.sql.ts';
 import { finishDefinitions, makeDefinitions, makeKeys } from './definitions.ts';
 import { explainCopy } from './failure.ts';
 import { copyFlows, listFlowColumns, takeInFlows } from './flows.sql.ts';
@@ -325,12 +333,13 @@ async function analyzeTables({ tables, jobs, connect, sides }: Copying, control:
 }
 
 /**
- * The tables of an earlier run that need not be copied again. Where definitions have changed since, or rows have changed
- * since keys were made of them, none does: what was made is taken away, and the copy begins with its first step.
+ * The tables of an earlier run that need not be copied again. Where definitions have changed since, a table that was made has
+ * been dropped, or rows have changed since keys were made of them, none does: what was made is taken away, and the copy begins with its first step.
  */
 async function keepWhatHolds(copying: Copying, control: pg.Client) {
   const { archive, copy, copy_id, steps, scope, sides, tables } = copying;
-  if (copy?.definitions === archive.hash) {
+  const made = tables.map(({ identity }) => identity);
+  if (copy?.definitions === archive.hash && !(await at(sides.target, () => lacksTables(control, made)))) {
     const kept = await listKept(copying);
     if (kept.size === tables.length || !steps.has('keys begun')) return kept;
   }

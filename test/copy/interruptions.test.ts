@@ -140,6 +140,14 @@ describe('run again', () => {
     await expectEqual();
   });
 
+  test('it begins anew where a table that it made was dropped at the target', async () => {
+    await brokenOffAt((event) => event.event === 'step' && event.step === 'indexes and keys');
+    await ask(target.url, 'drop table public."Order" cascade');
+    const again = await copy();
+    expect(again.tables.some(({ kept }) => kept)).toBe(false);
+    await expectEqual();
+  });
+
   test('it begins anew where rows have changed under keys that are made, or definitions have', async () => {
     await brokenOffAt((event) => event.event === 'step' && event.step === 'history');
     await ask(source.adminUrl, "insert into public.complaints (text) values ('later')");
