@@ -5,8 +5,12 @@ import { asking, explain, MigrationFailure, NOTHING_CHANGED, type Side } from '.
 
 const GOES_ON = 'The copy is not complete; run the command again, and it goes on where it stopped.';
 
-/** What an error of one side means to the operator of a copy; an error that we do not know stays as it is. */
-export function explainCopy(error: unknown, side: Side): unknown {
+/**
+ * What an error of one side means to the operator of a copy; an error that we do not know stays as it is.
+ *
+ * @param table whose rows were read or written
+ */
+export function explainCopy(error: unknown, side: Side, table?: string): unknown {
   if (error instanceof PgToolsMissing) return new MigrationFailure('usage', error.message);
   if (error instanceof PgToolFailed) {
     if (
@@ -19,6 +23,13 @@ export function explainCopy(error: unknown, side: Side): unknown {
     return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${error.message}. ${GOES_ON}`);
   }
   if (error instanceof pg.DatabaseError) {
+    if (table !== undefined && side.name === 'source' && isTooLarge(error)) {
+      return stopped(
+        side,
+        `a row of ${table} is larger than PostgreSQL can send (1 GB as a whole)`,
+        'Look for it by pg_column_size of its columns; shorten it, or take it out and carry it over column by column',
+      );
+    }
     switch (error.code) {
       case '53100':
       case '58030':
@@ -59,6 +70,10 @@ export function explainCopy(error: unknown, side: Side): unknown {
 export function askingCopy<T>(side: Side, work: () => Promise<T>): Promise<T> {
   return asking(side, work, explainCopy);
 }
+
+/** A message of the protocol has no room for a row, or its text form none for a value. */
+const isTooLarge = ({ code, message }: pg.DatabaseError) =>
+  code === '54000' || (code === 'XX000' && /invalid memory alloc request size/.test(message));
 
 function stopped(side: Side, what: string, todo: string): MigrationFailure {
   return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${what}. ${todo}. ${GOES_ON}`);

@@ -18,6 +18,8 @@ export interface PipeOptions {
   onBytes: (bytes: number) => void;
   /** Gives up when not one byte has moved for so long. */
   stall_seconds: number;
+  /** Whose rows they are, as SQL writes it. */
+  table?: string;
 }
 
 export interface CopyRowsOptions extends PipeOptions {
@@ -44,7 +46,8 @@ export async function copyRows(
     await askingCopy(sides.target, () => insertEmptyRows(pipe.target, table, count));
     return count;
   }
-  return pipeRows(pipe, copyStatements(table, range, { binary: alike && table.binary, freeze }), options);
+  const statements = copyStatements(table, range, { binary: alike && table.binary, freeze });
+  return pipeRows(pipe, statements, { ...options, table: table.identity });
 }
 
 /**
@@ -55,16 +58,16 @@ export async function copyRows(
 export async function pipeRows(
   { source, target }: Pipe,
   statements: { read: string; write: string },
-  { sides, onBytes, stall_seconds }: PipeOptions,
+  { sides, onBytes, stall_seconds, table }: PipeOptions,
 ): Promise<number> {
   const reading = source.query(copyTo(statements.read));
   const writing = target.query(copyFrom(statements.write));
   let failed: unknown;
   reading.once('error', (error) => {
-    failed ??= explainCopy(error, sides.source);
+    failed ??= explainCopy(error, sides.source, table);
   });
   writing.once('error', (error) => {
-    failed ??= explainCopy(error, sides.target);
+    failed ??= explainCopy(error, sides.target, table);
   });
 
   const stalled = setTimeout(() => {
