@@ -8,8 +8,9 @@ import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/report/rehearse.command.ts';
 import { outcomeOf } from '../harness/command.ts';
 import { adminUrl } from '../harness/postgres.ts';
-import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
+import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
+import { createPortalSource } from '../portal/portal-source.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -17,7 +18,7 @@ let source: SupabaseSource;
 let directory: string;
 
 beforeAll(async () => {
-  source = await createSupabaseSource(adminUrl(), { users: 150, portal: 'without large values' });
+  source = await createPortalSource({ users: 150, portal: 'without large values' });
 });
 afterAll(() => source.drop());
 beforeEach(async () => {
