@@ -8,6 +8,7 @@ import { type Rig, startProcess } from './rig.ts';
 
 const TABLES = ['clients', 'holdings', 'valuations', 'activity'];
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+const PEAK_MEMORY = new URL('peak-memory.ts', import.meta.url).href;
 
 /** Some 300 bytes a row, with what portals have: keys, times, money, rates, documents. */
 const tableOf = (name: string) => `
@@ -31,6 +32,8 @@ export async function portalLine(rig: Rig, resources: AsyncDisposableStack, rows
   await client.query('analyze');
   await client.end();
 
+  /** Of each step, over all rounds. */
+  const peaks = new Map<string, number>();
   const measure = async (commands: (target: string) => [script: string, args: string[]][]) => {
     const target = await rig.freshDatabase();
     await using process_ = new AsyncDisposableStack();
@@ -40,6 +43,11 @@ export async function portalLine(rig: Rig, resources: AsyncDisposableStack, rows
       const child = startProcess(process_, script, args, {
         env: { ...process.env, SOURCE_URL: source.url, TARGET_URL: target.url },
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        execArgv: script === CLI ? ['--import', PEAK_MEMORY] : [],
+      });
+      child.on('message', ({ peakMemoryMb }: { peakMemoryMb: number }) => {
+        const step = args.slice(0, 2).join(' ');
+        peaks.set(step, Math.max(peaks.get(step) ?? 0, peakMemoryMb));
       });
       const [code] = await once(child, 'exit');
       if (code !== 0) throw new Error(`${script} ${args[1] ?? ''} ended with exit code ${code}`);
@@ -49,7 +57,11 @@ export async function portalLine(rig: Rig, resources: AsyncDisposableStack, rows
   return {
     name: 'portal rows moved',
     ceiling: 'pg_dump | pg_restore',
-    explained: `the same ${TABLES.length} tables of ${rows.toLocaleString('en-US')} rows, pg_dump -Fd -j 2, then pg_restore -j 2; nothing compared. Ours are copied and verified`,
+    get explained() {
+      const ceiling = `the same ${TABLES.length} tables of ${rows.toLocaleString('en-US')} rows, pg_dump -Fd -j 2, then pg_restore -j 2; nothing compared`;
+      const memory = [...peaks].map(([step, mb]) => `${step} ${Math.round(mb)} MB`).join(', ');
+      return `${ceiling}. Ours are copied and verified; memory at most (asked for: 150 MB): ${memory}`;
+    },
     target: 1,
     measureCeiling: () => measure(() => [['bare-dump.ts', []]]),
     measureOurs: () =>
