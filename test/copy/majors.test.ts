@@ -104,7 +104,7 @@ test.each(embeddedMajors)(
     const to = into(major, 'guest', 'visited');
     expect(byGuest.get(major)).toMatchObject({
       reason: {
-        kind: 'target',
+        kind: 'obstacle',
         message: expect.stringMatching(
           /^Owners, rights or policies name roles that the target does not have, and guest may not create any\. As its administrator: create role "anon" nologin; .*create role "service_role" nologin/,
         ),
