@@ -77,6 +77,7 @@ function textLines(stdout: CopyIo['stdout'], apply: boolean) {
       const { table, rows } = event.users;
       bar.say(`${table}: ${rows.toLocaleString('en-US')} rows …`);
     }
+    if (event.event === 'users' && event.users.event === 'remark') say(event.users.message);
     if (event.event === 'table') say(describeTable(event.table));
     if (event.event === 'finished') say(describeCopy(event.report));
   };
