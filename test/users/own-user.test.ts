@@ -68,6 +68,33 @@ const read = ({ access_token }: Pick<SignedInPerson, 'access_token'>, at: TestAp
 const change = ({ access_token }: Pick<SignedInPerson, 'access_token'>, body: object, at: TestApp = app) =>
   at.request.put('/user').set(bearer(access_token)).send(body);
 
+it('shows every time of user, identity and factor in UTC, to the microsecond', async () => {
+  const time = '2026-01-02T03:04:05.000006Z';
+  await database.pool.query(
+    `insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at)
+     values (gen_random_uuid(), $1, 'totp', 'unverified', now(), now())`,
+    [ann.id],
+  );
+  for (const [table, key] of [
+    ['users', 'id'],
+    ['identities', 'user_id'],
+    ['mfa_factors', 'user_id'],
+  ]) {
+    // Who is banned or deleted reads nothing.
+    const { rows } = await database.pool.query<{ changes: string }>(
+      `select string_agg(format('%I = $1', column_name), ', ') as changes from information_schema.columns
+        where table_schema = 'auth' and table_name = $1 and data_type = 'timestamp with time zone'
+          and is_generated = 'NEVER' and column_name not in ('banned_until', 'deleted_at')`,
+      [table],
+    );
+    await database.pool.query(`update auth.${table} set ${rows[0]?.changes} where ${key} = $2`, [time, ann.id]);
+  }
+  const { body } = await read(ann);
+  const times = JSON.stringify(body).match(/"\d{4}-\d\d-\d\dT[^"]*"/g) ?? [];
+  expect(new Set(times)).toEqual(new Set([JSON.stringify(time)]));
+  expect(times).toHaveLength(18);
+});
+
 async function rowOf(id: string): Promise<Record<string, unknown>> {
   const { rows } = await database.pool.query('select * from auth.users where id = $1', [id]);
   return rows[0];
