@@ -12,16 +12,18 @@ export interface Candidate {
 }
 
 /** Whom an address or a number names among the users of an audience. An SSO user's address is the SSO's. */
-export const findCandidate = statement<
-  { email: string | undefined; phone: string | undefined; aud: string },
-  Candidate
->(
-  'find_sign_in_candidate',
-  sql`
-  select id, encrypted_password from auth.users
-   where aud = ${arg('aud')}::text and not is_sso_user and deleted_at is null
-     and (email = ${arg('email')}::text or phone = ${arg('phone')}::text)`,
-);
+export const findCandidate = { email: candidateBy('email'), phone: candidateBy('phone') };
+
+/** A statement each: asked for `email = … or phone = …`, one of them NULL, PostgreSQL plans anew at every run. */
+function candidateBy(column: 'email' | 'phone') {
+  return statement<{ address: string; aud: string }, Candidate>(
+    `find_sign_in_candidate_by_${column}`,
+    sql`
+    select id, encrypted_password from auth.users
+     where ${sql.identifier(column)} = ${arg('address')}::text and aud = ${arg('aud')}::text
+       and not is_sso_user and deleted_at is null`,
+  );
+}
 
 /**
  * The whole of a successful sign-in: session, method, time of sign-in, a better hash where one is given, the count of

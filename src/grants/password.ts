@@ -17,9 +17,9 @@ import type { SessionRow } from '../sessions/sessions.sql.ts';
 import { type Candidate, findCandidate, findSignInState, type SignInState, signIn } from './password.sql.ts';
 
 export interface PasswordSignIn {
-  /** One of the two, as it is stored. */
-  email?: string | undefined;
-  phone?: string | undefined;
+  provider: 'email' | 'phone';
+  /** Of the provider's kind, as it is stored. */
+  address: string;
   password: string;
   aud: string;
 }
@@ -31,7 +31,7 @@ export interface SignedInByPassword {
 }
 
 interface Attempt {
-  provider: 'email' | 'phone';
+  provider: PasswordSignIn['provider'];
   whose: AttemptSubject;
   user_id: string | undefined;
   occasion: Occasion;
@@ -47,16 +47,16 @@ interface Attempt {
  */
 export async function passwordGrant(
   gatehouse: Gatehouse,
-  { email, phone, password, aud }: PasswordSignIn,
+  { provider, address, password, aud }: PasswordSignIn,
   occasion: Occasion,
   signal?: AbortSignal,
 ): Promise<SignedInByPassword> {
   const { db, passwords, passwordRules, breachedPasswords, columnKeys } = gatehouse;
   passwords.refuseWhenFull();
-  const [found] = await findCandidate(db, { email, phone, aud });
+  const [found] = await findCandidate[provider](db, { address, aud });
   const attempt: Attempt = {
-    provider: email ? 'email' : 'phone',
-    whose: found ? { user_id: found.id } : { address: email ?? phone ?? '' },
+    provider,
+    whose: found ? { user_id: found.id } : { address },
     user_id: found?.id,
     occasion,
   };
@@ -79,7 +79,7 @@ export async function passwordGrant(
     amr_id: randomUUID(),
     authentication_method: 'password',
     user_id: found.id,
-    provider: attempt.provider,
+    provider,
     verified_hash: found.encrypted_password,
     better_hash,
     rehashed_from: better_hash && hash ? kindOf(hash) : undefined,
@@ -126,7 +126,7 @@ async function refuseRightPassword(
   });
 }
 
-function refusalBy(state: SignInState | undefined, provider: Attempt['provider']): AuthError {
+function refusalBy(state: SignInState | undefined, provider: PasswordSignIn['provider']): AuthError {
   if (!state || state.deleted) return new AuthError('invalid_credentials', { reason: 'deleted' });
   if (!state.same_hash) return new AuthError('invalid_credentials', { reason: 'the password was changed meanwhile' });
   if (state.banned) return new AuthError('user_banned');

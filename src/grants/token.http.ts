@@ -60,8 +60,10 @@ async function byPassword(gatehouse: Gatehouse, req: Request, res: Response): Pr
 
   const occasion = occasionOf(req);
   // As GoTrue: what is no address is nobody's, and refused like one.
-  const address = email ? { email: email.toLowerCase() } : { phone: phoneDigits(phone) };
-  const signIn = { ...address, password, aud: requestAudience(req, settings) };
+  const who = email
+    ? ({ provider: 'email', address: email.toLowerCase() } as const)
+    : ({ provider: 'phone', address: phoneDigits(phone) } as const);
+  const signIn = { ...who, password, aud: requestAudience(req, settings) };
   const { session, weak_password } = await passwordGrant(gatehouse, signIn, occasion, abortSignalOf(req));
   await sendSession(res, gatehouse, { session }, occasion.now, { weak_password: weak_password ?? null });
 }
