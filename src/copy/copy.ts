@@ -10,6 +10,7 @@ import { findPgTools } from '../db/pg-tools.ts';
 import { createPool } from '../db/pool.ts';
 import { applySchemaChanges } from '../db/schema-changes.ts';
 import { MigrationFailure, type Side } from '../migrate/failure.ts';
+import type { RecordedRun } from '../migrate/record.ts';
 import type { MigrationEvent, MigrationReport } from '../migrate/run.ts';
 import { connectTo, exportSnapshot, type Line, pinSettings, readAt, sideOf } from '../migrate/source.sql.ts';
 import { migrateUsers } from '../migrate/users.ts';
@@ -96,8 +97,8 @@ export interface CopyOptions {
 /** A copy at work: what its steps share. */
 export interface Copying
   extends CopyPreparation,
+    RecordedRun,
     Required<Omit<CopyOptions, 'apply' | 'decryption_key_ids' | 'snapshot'>> {
-  run_id: string;
   copy_id: string;
   sides: { source: Side; target: Side };
   configs: { source: pg.ClientConfig; target: pg.ClientConfig };
@@ -145,7 +146,7 @@ export async function copyPortal(
     });
 
   let db: Database | undefined;
-  let record: Pick<Copying, 'run_id' | 'clock' | 'operator'> | undefined;
+  let begun: Copying | undefined;
   try {
     const holder = await connect('source');
     await at(sides.source, () => refuseSharedBackends(holder, () => connect('source')));
@@ -214,6 +215,7 @@ export async function copyPortal(
     const copying: Copying = {
       ...preparation,
       run_id,
+      command: 'migrate copy',
       copy_id,
       sides,
       configs,
@@ -240,7 +242,7 @@ export async function copyPortal(
       stall_seconds,
       part_bytes,
     };
-    record = { run_id, clock, operator };
+    begun = copying;
     await recordBeginning(db, copying, (tx) =>
       preparation.copy
         ? Promise.resolve()
@@ -262,7 +264,7 @@ export async function copyPortal(
     aborter.abort();
     const explained = explainCopy(error, sides.target);
     // Where the target itself is gone, the ledger keeps the run's beginning alone.
-    if (db && record) await recordFailure(db, record, explained).catch(() => {});
+    if (db && begun) await recordFailure(db, begun, explained).catch(() => {});
     throw explained;
   } finally {
     for (const { cut } of lines) cut();

@@ -1,14 +1,11 @@
 /** A run and its record: the lock that keeps runs apart, the ledger and the audit log, written with what they describe. */
 import { randomUUID } from 'node:crypto';
-import type { Action, AuditEvent } from '../audit/events.ts';
-import { record } from '../audit/record.ts';
-import { occasionOfCommand, operatorOf } from '../command.ts';
 import type { Tx } from '../db/database.ts';
-import { MigrationFailure, reasonOf, type Side } from './failure.ts';
-import { appendToLedger, type LedgerEntry, lockMigrations } from './ledger.sql.ts';
+import { reasonOf, type Side } from './failure.ts';
 import type { KeptRow, MergeCounts } from './merge.sql.ts';
 import type { MigrationPlan, Preparation } from './plan.ts';
 import type { TableProof } from './proof.ts';
+import { append, audit, LOCK_WAIT_SECONDS, lockRuns, type RecordedRun } from './record.ts';
 import type { Source } from './source.sql.ts';
 
 /** What became of one table. */
@@ -59,8 +56,7 @@ export interface RunOptions {
 }
 
 /** One application of a plan. */
-export interface Run extends Preparation, Required<RunOptions> {
-  id: string;
+export interface Run extends Preparation, RecordedRun, Required<RunOptions> {
   from: Source;
   targetSide: Side;
 }
@@ -70,24 +66,16 @@ export function newRun(from: Source, targetSide: Side, preparation: Preparation,
     onEvent = () => {},
     clock = () => new Date(),
     operator = 'operator',
-    lock_wait_seconds = 10,
+    lock_wait_seconds = LOCK_WAIT_SECONDS,
     stall_seconds = 120,
   } = options;
-  const id = randomUUID();
-  return { ...preparation, id, from, targetSide, onEvent, clock, operator, lock_wait_seconds, stall_seconds };
+  const recorded = { run_id: randomUUID(), command: 'migrate users', operator, clock };
+  return { ...preparation, ...recorded, from, targetSide, onEvent, lock_wait_seconds, stall_seconds };
 }
 
-/**
- * Takes the lock that keeps runs apart, until the transaction ends.
- *
- * @throws MigrationFailure `busy` when another run does not give it up in time.
- */
-export async function lockRun(tx: Tx, { targetSide, lock_wait_seconds }: Run): Promise<void> {
-  if (await lockMigrations(tx.$client, lock_wait_seconds)) return;
-  throw new MigrationFailure(
-    'busy',
-    `Another migration is at work on ${targetSide.address}. Wait until it has ended, then run again.`,
-  );
+/** @throws MigrationFailure `busy` when another run does not end in time. */
+export function lockRun(tx: Tx, { targetSide, lock_wait_seconds }: Run): Promise<void> {
+  return lockRuns(tx, targetSide, lock_wait_seconds);
 }
 
 /** Records that the run begins: in a transaction of its own, so that a run which is killed leaves this behind. */
@@ -95,7 +83,8 @@ export async function recordBeginning(tx: Tx, run: Run): Promise<void> {
   await lockRun(tx, run);
   const { source, target, tables } = run.plan;
   await append(tx, run, 'started', { source, target, tables });
-  await audit(tx, run, 'migration_started', 'success', { source: source.address, target: target.address });
+  const details = { source: source.address, target: target.address };
+  await audit(tx, run, { action: 'migration_started', outcome: 'success', details });
 }
 
 /** Records what was done, in the transaction that does it. Resolves to the head of the ledger's chain. */
@@ -104,7 +93,8 @@ export async function recordOutcome(tx: Tx, run: Run, { tables, proofs, conflict
   await append(tx, run, 'proved', { proofs });
   const ledger_hash = await append(tx, run, 'finished', { conflicts });
   const rows = Object.fromEntries(tables.map((outcome) => [outcome.table, outcome.rows]));
-  await audit(tx, run, 'migration_finished', 'success', { rows, conflicts: conflicts.length, ledger_hash });
+  const details = { rows, conflicts: conflicts.length, ledger_hash };
+  await audit(tx, run, { action: 'migration_finished', outcome: 'success', details });
   return ledger_hash;
 }
 
@@ -113,20 +103,5 @@ export async function recordFailure(tx: Tx, run: Run, error: unknown): Promise<v
   await lockRun(tx, run);
   const reason = reasonOf(error);
   await append(tx, run, 'failed', { reason });
-  await audit(tx, run, 'migration_failed', 'failure', { reason });
-}
-
-function append(tx: Tx, { id, clock }: Run, step: LedgerEntry['step'], details: LedgerEntry['details']) {
-  return appendToLedger(tx.$client, { run_id: id, at: clock(), step, details });
-}
-
-async function audit(
-  tx: Tx,
-  run: Run,
-  action: Action,
-  outcome: AuditEvent['outcome'],
-  details: Record<string, unknown>,
-): Promise<void> {
-  const event = { action, outcome, actor: operatorOf(run), details: { run_id: run.id, ...details } };
-  await record(tx, event, occasionOfCommand('migrate users', run.clock(), run.id));
+  await audit(tx, run, { action: 'migration_failed', outcome: 'failure', details: { reason } });
 }

@@ -59,14 +59,14 @@ export async function migrateUsers(
 
     const run = newRun(from, targetSide, preparation, options);
     await inTransaction(db, (tx) => recordBeginning(tx, run));
-    onEvent({ event: 'started', run_id: run.id });
+    onEvent({ event: 'started', run_id: run.run_id });
     try {
       const report = await inTransaction(db, async (tx) => {
         await lockRun(tx, run);
         const outcome = await carryOver(tx, run);
         const ledger_hash = await recordOutcome(tx, run, outcome);
         onEvent({ event: 'committing' });
-        return { applied: true, plan, run_id: run.id, ledger_hash, ...outcome };
+        return { applied: true, plan, run_id: run.run_id, ledger_hash, ...outcome };
       });
       onEvent({ event: 'finished', report });
       return report;

@@ -1,12 +1,10 @@
 /** The record of a verification, in the ledger and in the audit log at the target: all that it writes. */
 import type pg from 'pg';
 import type { AuditEvent } from '../audit/events.ts';
-import { record } from '../audit/record.ts';
-import { occasionOfCommand, operatorOf } from '../command.ts';
 import { createDatabase, inTransaction, type Tx } from '../db/database.ts';
 import { createPool } from '../db/pool.ts';
 import { MigrationFailure, reasonOf, type Side } from '../migrate/failure.ts';
-import { appendToLedger, type LedgerEntry, lockMigrations } from '../migrate/ledger.sql.ts';
+import { append, audit, lockRuns, type RecordedRun } from '../migrate/record.ts';
 import type { Sides } from '../rows/compare-table.ts';
 import { explainVerify } from './failure.ts';
 import { readPlaceOfRecord } from './verify.sql.ts';
@@ -16,12 +14,8 @@ export const COMMAND = 'migrate verify';
 
 /** So many rows of a table, and objects, are on record by name. */
 const NAMED_ON_RECORD = 50;
-const LOCK_WAIT_SECONDS = 10;
 
-interface Run {
-  run_id: string;
-  clock: () => Date;
-  operator: string;
+interface Run extends RecordedRun {
   side: Sides<Side>;
 }
 
@@ -43,10 +37,7 @@ export function recordOf(target: pg.ClientConfig, run: Run): RecordOfVerificatio
       return await inTransaction(createDatabase(pool), async (tx) => {
         const not_recorded = await whyNot(tx, run.side.target);
         if (not_recorded !== undefined) return { not_recorded };
-        if (!(await lockMigrations(tx.$client, LOCK_WAIT_SECONDS))) {
-          const todo = 'Wait until it has ended, then run again.';
-          throw new MigrationFailure('busy', `Another migration is at work on ${run.side.target.address}. ${todo}`);
-        }
+        await lockRuns(tx, run.side.target);
         return work(tx);
       });
     } finally {
@@ -54,32 +45,26 @@ export function recordOf(target: pg.ClientConfig, run: Run): RecordOfVerificatio
     }
   }
 
-  const append = (tx: Tx, step: LedgerEntry['step'], details: Record<string, unknown>) =>
-    appendToLedger(tx.$client, { run_id: run.run_id, at: run.clock(), step, details });
-
-  function audit(tx: Tx, event: Pick<AuditEvent, 'outcome' | 'reason' | 'details'>): Promise<void> {
-    const { run_id, side, clock } = run;
-    const details = { run_id, source: side.source.address, target: side.target.address, ...event.details };
-    const verified = { ...event, action: 'migration_verified', actor: operatorOf(run), details } as const;
-    return record(tx, verified, occasionOfCommand(COMMAND, clock(), run_id));
-  }
+  const verified = (tx: Tx, event: Pick<AuditEvent, 'outcome' | 'reason' | 'details'>): Promise<void> => {
+    const { source, target } = run.side;
+    const details = { source: source.address, target: target.address, ...event.details };
+    return audit(tx, run, { ...event, action: 'migration_verified', details });
+  };
 
   return {
     async begin(snapshot) {
-      const { source, target } = run.side;
-      await write((tx) =>
-        append(tx, 'started', { command: COMMAND, operator: run.operator, source, target, snapshot }),
-      );
+      const { command, operator, side } = run;
+      await write((tx) => append(tx, run, 'started', { command, operator, ...side, snapshot }));
       begun = true;
     },
     async finish(verification) {
       try {
         return await write(async (tx) => {
           const { equal, rows, seconds } = verification;
-          await append(tx, 'proved', found(verification));
-          const ledger_hash = await append(tx, 'finished', { equal, rows, seconds });
+          await append(tx, run, 'proved', found(verification));
+          const ledger_hash = await append(tx, run, 'finished', { equal, rows, seconds });
           const outcome = equal ? 'success' : 'failure';
-          await audit(tx, { outcome, reason: equal ? undefined : 'not equal', details: { rows, ledger_hash } });
+          await verified(tx, { outcome, reason: equal ? undefined : 'not equal', details: { rows, ledger_hash } });
           return { ledger_hash };
         });
       } catch (error) {
@@ -93,8 +78,8 @@ export function recordOf(target: pg.ClientConfig, run: Run): RecordOfVerificatio
       if (!begun) return;
       const reason = reasonOf(error);
       await write(async (tx) => {
-        await append(tx, 'failed', { reason });
-        await audit(tx, { outcome: 'failure', reason, details: {} });
+        await append(tx, run, 'failed', { reason });
+        await verified(tx, { outcome: 'failure', reason, details: {} });
       });
     },
   };

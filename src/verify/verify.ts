@@ -27,7 +27,7 @@ import type { Sides } from '../rows/compare-table.ts';
 import { compareLargeObjects, type LargeObjectsComparison } from '../rows/large-objects.ts';
 import { compareSequences, type SequenceComparison } from '../rows/sequences.ts';
 import { explainVerify, unreadable } from './failure.ts';
-import { recordOf } from './record.ts';
+import { COMMAND, recordOf } from './record.ts';
 import { beginReading, keepsUsers, listAuthTables, listOwners, readEncoding } from './verify.sql.ts';
 
 export interface Verification {
@@ -98,7 +98,7 @@ export async function verifyPortal(
       return heard(line.client, at);
     });
 
-  const record = recordOf(target, { run_id, clock, operator, side });
+  const record = recordOf(target, { run_id, command: COMMAND, operator, clock, side });
   try {
     const sides = { source: await connect(source, side.source), target: await connect(target, side.target) };
     const snapshot = await (given === undefined ? exportSnapshot(sides.source) : readAt(sides.source, given));
