@@ -74,11 +74,22 @@ const userTimes = [
 const identityTimes = ['last_sign_in_at', 'created_at', 'updated_at'] as const satisfies (keyof Identity)[];
 const factorTimes = ['created_at', 'updated_at', 'last_challenged_at'] as const satisfies (keyof Factor)[];
 
+/**
+ * Ten times what anybody may keep with us. What came over from Supabase may be nested deeper, and JSON.stringify, ours and
+ * a client's, has stack for some 4,000 levels: a single such user would fail every list that it is in.
+ */
+const METADATA_SHOWN_LEVELS = 1_000;
+
 /** Brings a row to the form that `UserRow` describes: times with their `Z`, a list where there is no identity or factor. */
 function fromJson<Row extends UserRow>(row: Row): Row {
   writeZulu(row, userTimes);
+  cutBelow(METADATA_SHOWN_LEVELS, row.raw_app_meta_data);
+  cutBelow(METADATA_SHOWN_LEVELS, row.raw_user_meta_data);
   row.identities ??= [];
-  for (const identity of row.identities) writeZulu(identity, identityTimes);
+  for (const identity of row.identities) {
+    writeZulu(identity, identityTimes);
+    cutBelow(METADATA_SHOWN_LEVELS, identity.identity_data);
+  }
   row.factors ??= [];
   for (const factor of row.factors) writeZulu(factor, factorTimes);
   return row;
@@ -89,5 +100,15 @@ function writeZulu<Name extends string>(row: Partial<Record<Name, string | null 
   for (const name of names) {
     const time = row[name];
     if (time?.endsWith('+00:00')) row[name] = `${time.slice(0, -6)}Z`;
+  }
+}
+
+/** Objects and arrays below so many levels are `null` to whoever reads; the row keeps them. */
+function cutBelow(levels: number, value: unknown) {
+  if (typeof value !== 'object' || value === null) return;
+  const members = value as Record<string, unknown>;
+  for (const name in members) {
+    if (levels > 1) cutBelow(levels - 1, members[name]);
+    else if (typeof members[name] === 'object') members[name] = null;
   }
 }
