@@ -102,9 +102,8 @@ async function refuse(gatehouse: Gatehouse, attempt: Attempt, reason: string): P
   const args = attemptArgs(gatehouse, 'password', whose, occasion.now);
   return inTransaction<never>(gatehouse.db, async (tx) => {
     // One that guesses at a locked account is told nothing new, the record is.
-    const locked = await isLocked(tx, args);
-    if (!locked) await recordFailure(tx, args, user_id, occasion);
-    const refusal = new AuthError('invalid_credentials', { reason: locked ? `${reason}; account locked` : reason });
+    const counted = await recordFailure(tx, args, user_id, occasion);
+    const refusal = new AuthError('invalid_credentials', { reason: counted ? reason : `${reason}; account locked` });
     const event = { action: 'login_failed', subject_id: user_id, details: { provider } } as const;
     return recordRefusal(tx, refusal, event, occasion);
   });

@@ -29,20 +29,19 @@ export interface AttemptArgs extends Record<string, unknown> {
 
 /**
  * Common table expression `attempt`: one more failure, with `locks`, true of the one that locks the account. While it is
- * locked nothing counts. Takes `AttemptArgs`.
+ * locked nothing counts, and there is no row. Takes `AttemptArgs`.
  */
 const countedFailure: SQL = sql`
   attempt as (
     insert into gatehouse.attempts as a (kind, subject, attempts, first_at, last_at, locked_until)
     values (${arg('kind')}::text, ${arg('subject')}::bytea, 1, ${now}, ${now}, ${lockEnd(sql`1`)})
         on conflict (kind, subject) do update
-       set attempts = case when ${isLocked(sql`a`)} then a.attempts when ${isForgotten(sql`a`)} then 1
-                           else a.attempts + 1 end,
+       set attempts = case when ${isForgotten(sql`a`)} then 1 else a.attempts + 1 end,
            first_at = case when ${isForgotten(sql`a`)} then ${now} else a.first_at end,
            last_at = ${now},
-           locked_until = case when ${isLocked(sql`a`)} then a.locked_until when ${isForgotten(sql`a`)} then ${lockEnd(sql`1`)}
-                               else ${lockEnd(sql`a.attempts + 1`)} end
-    returning attempts, locked_until, coalesce(locked_until = ${lockEnd(sql`attempts`)}, false) as locks)`;
+           locked_until = case when ${isForgotten(sql`a`)} then ${lockEnd(sql`1`)} else ${lockEnd(sql`a.attempts + 1`)} end
+     where not ${isLocked(sql`a`)}
+    returning attempts, locked_until is not null as locks)`;
 
 /**
  * Common table expressions `attempt`, locked against concurrent failures, with `locked`; and `forgotten`, which removes

@@ -46,19 +46,21 @@ export async function isLocked(tx: Tx, args: AttemptArgs): Promise<boolean> {
 }
 
 /**
- * Counts a failure of an account that is not locked, in the transaction that records it; the one that locks it is an event
- * of its own.
+ * Counts a failure, in the transaction that records it, and resolves to whether it counted: while the account is locked
+ * none does. The one that locks it is an event of its own.
  */
 export async function recordFailure(
   tx: Tx,
   args: AttemptArgs,
   subject_id: string | undefined,
   occasion: Occasion,
-): Promise<void> {
+): Promise<boolean> {
   const [attempt] = await countFailure(tx, args);
-  if (!attempt?.locks) return;
-  const remarks = { kind: args.kind, attempts: attempt.attempts };
-  await record(tx, { action: 'account_locked', outcome: 'failure', subject_id, remarks }, occasion);
+  if (attempt?.locks) {
+    const remarks = { kind: args.kind, attempts: attempt.attempts };
+    await record(tx, { action: 'account_locked', outcome: 'failure', subject_id, remarks }, occasion);
+  }
+  return attempt !== undefined;
 }
 
 /** Somebody got in: what was counted against the account is forgotten. */

@@ -156,9 +156,8 @@ async function refuseCurrentPassword(gatehouse: Gatehouse, own: OwnAccount, user
   const { occasion, session_id } = own;
   const args = attemptArgs(gatehouse, 'password', { user_id: user.id }, occasion.now);
   return inTransaction<never>(gatehouse.db, async (tx) => {
-    const locked = await isLocked(tx, args);
-    if (!locked) await recordFailure(tx, args, user.id, occasion);
-    const reason = locked ? 'wrong password; account locked' : 'wrong password';
+    const counted = await recordFailure(tx, args, user.id, occasion);
+    const reason = counted ? 'wrong password' : 'wrong password; account locked';
     const refusal = new AuthError('current_password_invalid', { reason });
     const event = { action: 'user_modify_failed', actor: actorOf(user), subject_id: user.id, session_id } as const;
     return recordRefusal(tx, refusal, event, occasion);
