@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { describeSettings, type SettingDescription } from '../src/config.ts';
 
-export const file = new URL('settings.md', import.meta.url);
+const file = new URL('settings.md', import.meta.url);
 
 const opening = `<!-- Made by "npm run docs:settings" from src/config/*.settings.ts. Change it there. -->
 

@@ -17,7 +17,7 @@ import { listOwnSchemas } from './contents.sql.ts';
 import type { StoredFile } from './manifest.ts';
 import { streamDurably } from './store.ts';
 
-export const DEFINITIONS = 'definitions.json.gz.age';
+const DEFINITIONS = 'definitions.json.gz.age';
 
 interface Written extends Omit<Catalogue, 'objects'> {
   objects: CatalogueObject[];

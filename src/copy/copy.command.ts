@@ -7,7 +7,7 @@ import { type CopyEvent, copyPortal } from './copy.ts';
 import type { CopyPlan } from './plan.ts';
 import { describeCopy, describeCopyPlan, describeTable, sizeOf } from './words.ts';
 
-export const name = 'migrate copy';
+const name = 'migrate copy';
 
 export const help = `gatehouse migrate copy --from URL [--to URL] [--apply] [--json]
 

@@ -38,7 +38,7 @@ import { recordBeginning, recordEnd, recordFailure } from './record.ts';
 import { copyLargeObjects, copyTables, listKept, type TableCopy } from './rows.ts';
 
 /** Shown in pg_stat_activity; what bears it and belongs to no living copy is ended by the next one. */
-export const APPLICATION_NAME = 'gatehouse migrate copy';
+const APPLICATION_NAME = 'gatehouse migrate copy';
 
 /** So many pairs of connections move rows: with the one that holds the snapshot, four at the source. */
 const JOBS = 3;

@@ -21,7 +21,7 @@ export interface TableCopy {
 /** Transactions make no more large objects than they may hold locks. */
 const LARGE_OBJECTS_AT_ONCE = 500;
 
-export const stepOf = ({ identity }: PortalTable) => `table ${identity}`;
+const stepOf = ({ identity }: PortalTable) => `table ${identity}`;
 
 /** Of the tables that an earlier run has copied those that still hold what it read. */
 export async function listKept({ tables, steps, holder, sides }: Copying): Promise<Map<PortalTable, TableCopy>> {

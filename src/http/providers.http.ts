@@ -14,7 +14,7 @@ import { query } from './query.ts';
 import { sendJson } from './send-json.ts';
 
 /** Those that GoTrue knows. */
-export const providers = new Set(
+const providers = new Set(
   `apple azure bitbucket discord facebook figma fly github gitlab google kakao keycloak linkedin linkedin_oidc notion
    slack slack_oidc snapchat spotify twitch twitter workos x zoom`.split(/\s+/),
 );

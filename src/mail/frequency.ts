@@ -33,7 +33,7 @@ function refuseBefore(free_at_ms: number, now: Date): void {
 }
 
 /** A door at which anybody asks for mail to somebody's address. */
-export type MailDoor = 'recover' | 'sign-in link' | 'confirmation again' | 'change again';
+type MailDoor = 'recover' | 'sign-in link' | 'confirmation again' | 'change again';
 
 /**
  * Requests for mail to an address, counted by the address: where nobody has it, or nobody gets a mail, the next answer has to

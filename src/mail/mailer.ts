@@ -30,8 +30,6 @@ import { mistakeInSubject, subjectOf } from './subject.ts';
 import { type MailTemplates, noTemplates } from './templates.ts';
 import { CONNECTIONS, createTransport, MailNotSent } from './transport.ts';
 
-export type { Mail };
-
 export interface Mailer {
   /**
    * Owes somebody a mail, in the transaction of what it is about.

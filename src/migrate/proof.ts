@@ -23,7 +23,7 @@ export interface TableProof {
 }
 
 /** So many differing rows of a table are named; what is wrong with more is wrong with all. */
-export const NAMED_ROWS = 1000;
+const NAMED_ROWS = 1000;
 
 /** How many buckets are opened at once; a bucket holds a 4096th of the table. */
 const BUCKETS_AT_ONCE = 16;

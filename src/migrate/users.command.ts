@@ -8,7 +8,7 @@ import { describeDifference, describeOutcome, describePlan, describeProofs, desc
 import type { MigrationEvent } from './run.ts';
 import { migrateUsers, verifyUsers } from './users.ts';
 
-export const name = 'migrate users';
+const name = 'migrate users';
 
 export const help = `gatehouse migrate users --from URL [--to URL] [--apply | --verify] [--json]
 

@@ -24,7 +24,7 @@ export interface BreachedPasswords {
 }
 
 /** The service did not say: the end of a sentence about it. Never what it said instead. */
-export class NoAnswer extends Error {
+class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 

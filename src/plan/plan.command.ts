@@ -6,7 +6,7 @@ import { jsonLine } from '../migrate/on-one-line.ts';
 import { describePortalPlan } from './page.ts';
 import { planPortal } from './plan.ts';
 
-export const name = 'migrate plan';
+const name = 'migrate plan';
 
 export const help = `gatehouse migrate plan --from URL [--to URL] [--json]
 

@@ -6,7 +6,7 @@ import { exitCodes } from '../migrate/failure.ts';
 import { duration } from './criteria.ts';
 import { describeRehearsal, type RehearsalStep, rehearse } from './rehearse.ts';
 
-export const name = 'migrate rehearse';
+const name = 'migrate rehearse';
 
 export const help = `gatehouse migrate rehearse --from URL [--to URL] [--out DIRECTORY] [--keep] [--json]
 

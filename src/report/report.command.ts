@@ -6,7 +6,7 @@ import { exitCodes } from '../migrate/failure.ts';
 import { jsonLine, onOneLine } from '../migrate/on-one-line.ts';
 import { type MigrationRecord, makeReport, writeReport } from './report.ts';
 
-export const name = 'migrate report';
+const name = 'migrate report';
 
 export const help = `gatehouse migrate report [--to URL] [--out DIRECTORY] [--json]
 

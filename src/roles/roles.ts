@@ -8,7 +8,7 @@ import { type Database, inTransaction, type Tx } from '../db/database.ts';
 import type { Occasion } from '../http/caller.ts';
 import * as rows from './roles.sql.ts';
 
-export type { Candidate, Grant } from './roles.sql.ts';
+export type { Candidate } from './roles.sql.ts';
 
 export const roles = ['auditor', 'admin'] as const;
 export type Role = (typeof roles)[number];

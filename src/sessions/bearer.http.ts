@@ -6,8 +6,6 @@ import { bearerToken } from '../http/bearer.ts';
 import { occasionOf } from '../http/caller.ts';
 import { type Administrator, authenticateAdministrator, authenticateUser, type SignedIn } from './authenticate.ts';
 
-export type { Administrator, SignedIn };
-
 const signedIn = Symbol('signed in');
 const administrator = Symbol('administrator');
 type Known = Request & { [signedIn]?: SignedIn; [administrator]?: Administrator };

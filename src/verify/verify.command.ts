@@ -7,7 +7,7 @@ import { COMMAND } from './record.ts';
 import { type VerifyEvent, verifyPortal } from './verify.ts';
 import { describeTable, describeVerification } from './words.ts';
 
-export const name = COMMAND;
+const name = COMMAND;
 
 export const help = `gatehouse migrate verify --from URL [--to URL] [--snapshot NAME] [--json]
 
