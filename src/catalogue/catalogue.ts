@@ -97,6 +97,16 @@ export function ownsIt({ grantee, owner, maker }: CatalogueObject['facts']): boo
   return grantee === (owner ?? maker);
 }
 
+/** What everybody may use and execute who was not forbidden to. */
+export const openOfOld: readonly (Fact | undefined)[] = ['functions', 'types'];
+
+/** Of a default privilege: others may what its maker makes, in whichever schema. Large objects are in none. */
+export function opensEverySchema({ kind, facts }: CatalogueObject): boolean {
+  if (kind !== 'default privilege' || facts.schema !== null || facts.on === 'large objects' || ownsIt(facts))
+    return false;
+  return facts.grantee !== 'public' || !openOfOld.includes(facts.on);
+}
+
 function rolesOf({ facts }: CatalogueObject): string[] {
   return [
     facts.owner,

@@ -1,5 +1,14 @@
 /** Whether two databases are made of the same things; if not, what has become of which. */
-import { type Catalogue, type CatalogueObject, type Fact, grantName, objectKey, ownsIt } from './catalogue.ts';
+import {
+  type Catalogue,
+  type CatalogueObject,
+  type Fact,
+  grantName,
+  objectKey,
+  openOfOld,
+  opensEverySchema,
+  ownsIt,
+} from './catalogue.ts';
 import { comparableQuery, comparableSql, isOneLocale } from './comparable.ts';
 import { type ComparedFact, comparedFacts, type DriftName, driftNumbers, type Kind, kinds } from './kinds.ts';
 
@@ -28,6 +37,8 @@ export interface Allowance {
   extensions?: ReadonlyMap<string, 'absent' | 'anywhere'>;
   /** Other objects that stay behind, as `objectKey` has them: `publication supabase_realtime`. */
   absent?: ReadonlySet<string>;
+  /** Default privileges for every schema are those of these alone. What they close stays closed in every schema. */
+  defaults_in?: readonly string[];
 }
 
 /** A right since PostgreSQL 17: what older servers do not have cannot be lost there. */
@@ -93,10 +104,15 @@ const major = ({ server_version_num }: Catalogue) => Math.floor(server_version_n
  * The objects with roles called what they are called at the target, by keys that do not hang on quotes. Two roles may become
  * one: it has the rights of both. Of rights there are those that both servers know.
  */
-function allowing(objects: Objects, { roles = new Map() }: Allowance, isKnown: (right: string) => boolean): Objects {
+function allowing(
+  objects: Objects,
+  { roles = new Map(), defaults_in }: Allowance,
+  isKnown: (right: string) => boolean,
+): Objects {
   const as = (role: string) => roles.get(role) ?? role;
   const renamed = new Map<string, CatalogueObject>();
-  for (const object of objects.values()) {
+  const all = [...objects.values()];
+  for (const object of defaults_in ? withDefaultsIn(defaults_in, all) : all) {
     if (object.kind === 'role' && roles.has(object.name)) continue;
     const facts = { ...object.facts };
     for (const fact of ['owner', 'grantee', 'maker', 'user']) {
@@ -125,6 +141,26 @@ function allowing(objects: Objects, { roles = new Map() }: Allowance, isKnown: (
   }
   return renamed;
 }
+
+/**
+ * With a default privilege for each of these schemas in place of one for every schema. Those on schemas to come have no
+ * counterpart. What everybody has of old is not said; that it was taken away is seen by what the owner keeps.
+ */
+function withDefaultsIn(schemas: readonly string[], objects: readonly CatalogueObject[]): CatalogueObject[] {
+  const everywhere = objects.filter(({ kind, facts }) => kind === 'default privilege' && facts.schema === null);
+  const isOpen = ({ maker, on }: CatalogueObject['facts']) =>
+    everywhere.some(({ facts }) => facts.maker === maker && facts.on === on && facts.grantee === 'public');
+  return objects.flatMap((object) => {
+    const { kind, facts } = object;
+    if (kind !== 'default privilege' || facts.schema !== null || facts.on === 'large objects') return [object];
+    if (!opensEverySchema(object))
+      return ownsIt(facts) && openOfOld.includes(facts.on) && !isOpen(facts) ? [object] : [];
+    if (facts.on === 'schemas') return [];
+    return schemas.map((schema) => ({ ...object, facts: { ...facts, schema: quoted(schema) } }));
+  });
+}
+
+const quoted = (name: string) => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
 
 interface Circumstances {
   sameMajor: boolean;

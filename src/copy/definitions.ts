@@ -33,6 +33,7 @@ import type { Entry } from './archive.ts';
 import { recordStep } from './copies.sql.ts';
 import type { Copying } from './copy.ts';
 import { askingCopy } from './failure.ts';
+import { aboutDefaults } from './plan.ts';
 
 /** What is made otherwise, or not at all: schemas and extensions before, rights and policies after. */
 const ELSEWHERE =
@@ -98,7 +99,8 @@ export async function makeKeys(copying: Copying, target: pg.Client): Promise<voi
  * owners, rights, how far sequences are. Resolves to the number of sequences.
  */
 export async function finishDefinitions(copying: Copying, target: pg.Client): Promise<number> {
-  const { archive, steps, scope, leftOut, holder, substitute, facts, sides, copy_id, clock, notes } = copying;
+  const { archive, steps, scope, catalogue, leftOut, holder, substitute, facts, sides, copy_id, clock, notes } =
+    copying;
   const { schemas } = scope;
   const from = <T>(ask: () => Promise<T>) => askingCopy(sides.source, () => inQuotes(holder, ask));
   const sequences = await from(() => readSequences(holder, schemas));
@@ -126,6 +128,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
     defaults: await listDefaultPrivileges(holder, schemas),
   }));
 
+  notes.push(...aboutDefaults(catalogue));
   const publications = there.publications.filter(({ all_tables }) => facts.superuser || !all_tables);
   for (const { name } of there.publications) {
     if (publications.some((published) => published.name === name)) continue;
@@ -187,7 +190,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
       there.grantsBeside.filter(({ grantee }) => carried.has(grantee)).map(withoutMaking),
       substitute,
     );
-    await setDefaultPrivileges(target, there.defaults, substitute);
+    await setDefaultPrivileges(target, there.defaults, schemas, substitute);
     await setSequences(target, sequences);
     if (facts.owns_database) await setDatabaseSettings(target, scope.database_settings);
     else if (scope.database_settings.length > 0) {

@@ -1,5 +1,6 @@
 /** What a copy would do and what stands in its way: both sides are looked at, and neither is changed. */
 import type pg from 'pg';
+import { type Catalogue, type CatalogueObject, opensEverySchema, readCatalogue } from '../catalogue/catalogue.ts';
 import { listTables } from '../migrate/catalogue.sql.ts';
 import type { Side } from '../migrate/failure.ts';
 import type { Finding } from '../migrate/plan.ts';
@@ -32,6 +33,8 @@ export interface CopyPlan {
 export interface CopyPreparation {
   plan: CopyPlan;
   scope: PortalScope;
+  /** What the portal is made of. */
+  catalogue: Catalogue;
   tables: PortalTable[];
   facts: TargetFacts;
   source_identity: string;
@@ -54,6 +57,7 @@ export async function prepareCopy(
   const scope = await portalScope(source, target);
   const there = await readTarget(source);
   const facts = await readTarget(target);
+  const catalogue = await readCatalogue(source, scope.schemas);
   const tables = await listPortalTables(source, scope.schemas);
   const source_identity = await identityOf(source);
   const isTarget = source_identity === (await identityOf(target));
@@ -179,6 +183,7 @@ export async function prepareCopy(
       );
     }
   }
+  for (const sentence of aboutDefaults(catalogue)) note(sentence);
   if (copy)
     note(`The copy that began ${copy.started_at} goes on: tables that have not changed since are not copied again.`);
 
@@ -195,5 +200,20 @@ export async function prepareCopy(
     complete_since,
     findings,
   };
-  return { plan, scope, tables, facts, source_identity, copy, leftOut };
+  return { plan, scope, catalogue, tables, facts, source_identity, copy, leftOut };
 }
+
+/** Default privileges that are another at the target, where not every schema is the portal's. */
+export function aboutDefaults({ objects }: Catalogue): string[] {
+  const wide = [...objects.values()].filter(opensEverySchema);
+  if (wide.length === 0) return [];
+  const rights = ({ facts }: CatalogueObject) =>
+    strings(facts.privileges).filter((right) => !right.endsWith(' with grant option'));
+  const names = wide.map((object) => `${rights(object).join(', ')} ${object.name}`).join('; ');
+  return [
+    `Default privileges for every schema are given in the portal's schemas alone, so that nothing which gatehouse makes is open by them (${names}): give them again in a schema that is made later.`,
+  ];
+}
+
+const strings = (fact: CatalogueObject['facts'][string] | undefined): string[] =>
+  Array.isArray(fact) ? fact.filter((item): item is string => typeof item === 'string') : [];

@@ -99,7 +99,7 @@ export async function planPortal(
       return {
         scope,
         unreadable: await listUnreadable(from.client, scope.schemas),
-        catalogue: await readCatalogue(from.client, scope.schemas),
+        catalogue: copy?.catalogue ?? (await readCatalogue(from.client, scope.schemas)),
         tools: await listToolFunctions(from.client, toolSchemas(scope)),
         sizes: await readSizes(from.client, [...scope.schemas, 'auth']),
         holdings: await readServiceHoldings(from.client),

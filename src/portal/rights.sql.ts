@@ -183,6 +183,9 @@ export interface DefaultPrivileges {
   everybody: boolean;
 }
 
+/** What everybody may use and execute who was not forbidden to. */
+const OPEN_OF_OLD = ['functions', 'types'];
+
 /** What new objects will be open to. */
 export async function listDefaultPrivileges(
   client: pg.ClientBase,
@@ -206,30 +209,50 @@ export async function listDefaultPrivileges(
   return rows;
 }
 
+/**
+ * Sets what new objects will be open to. What is open in every schema there is open in `schemas` alone here, where there are
+ * others beside them; rights on schemas to come, which cannot be given so, are not set.
+ */
 export async function setDefaultPrivileges(
   client: pg.ClientBase,
   list: readonly DefaultPrivileges[],
+  schemas: readonly string[],
   substitute: Substitute,
 ): Promise<void> {
   await runAll(
     client,
-    list.flatMap(({ owner, schema, objects, grantee, grantable, privileges, everybody }) => {
-      const role = substitute(owner);
-      const to = grantee === 'public' ? 'public' : substitute(grantee);
-      if (role === undefined) return [];
-      const place = `alter default privileges for role ${name(role)}${schema ? ` in schema ${escapeIdentifier(schema)}` : ''}`;
-      // A list for all schemas stands in place of the ordinary one, in which everybody may execute and use.
-      const closed = schema === null && !everybody && ['functions', 'types'].includes(objects);
-      return [
-        ...(closed ? [`${place} revoke all on ${objects} from public`] : []),
-        ...(to === undefined
-          ? []
-          : [
-              `${place} grant ${privileges.join(', ')} on ${objects} to ${name(to)}${grantable ? ' with grant option' : ''}`,
-            ]),
-      ];
-    }),
+    list.flatMap((entry) => [...closing(entry, substitute), ...opening(entry, schemas, substitute)]),
   );
+}
+
+/** A list for all schemas stands in place of the ordinary one, in which everybody may execute and use. */
+function closing({ owner, schema, objects, everybody }: DefaultPrivileges, substitute: Substitute): string[] {
+  const role = substitute(owner);
+  if (role === undefined || schema !== null || everybody || !OPEN_OF_OLD.includes(objects)) return [];
+  return [`alter default privileges for role ${name(role)} revoke all on ${objects} from public`];
+}
+
+function opening(
+  { owner, schema, objects, grantee, grantable, privileges }: DefaultPrivileges,
+  schemas: readonly string[],
+  substitute: Substitute,
+): string[] {
+  const role = substitute(owner);
+  const to = grantee === 'public' ? 'public' : substitute(grantee);
+  if (role === undefined || to === undefined) return [];
+  return places().map(
+    (place) =>
+      `alter default privileges for role ${name(role)}${place} grant ${privileges.join(', ')} on ${objects} to ${name(to)}${grantable ? ' with grant option' : ''}`,
+  );
+
+  function places(): string[] {
+    if (schema !== null) return [` in schema ${escapeIdentifier(schema)}`];
+    // They are in no schema.
+    if (objects === 'large objects') return [''];
+    const isOrdinary = to === role || (to === 'public' && OPEN_OF_OLD.includes(objects));
+    if (objects === 'schemas' || isOrdinary) return [];
+    return schemas.map((of) => ` in schema ${escapeIdentifier(of)}`);
+  }
 }
 
 export interface Policy {

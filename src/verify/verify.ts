@@ -5,7 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { type Catalogue, type CatalogueObject, objectKey, readCatalogue } from '../catalogue/catalogue.ts';
+import {
+  type Catalogue,
+  type CatalogueObject,
+  objectKey,
+  opensEverySchema,
+  readCatalogue,
+} from '../catalogue/catalogue.ts';
 import { type Allowance, compareCatalogues, type Drift } from '../catalogue/compare.ts';
 import { untold } from '../catalogue/coverage.ts';
 import { readServerFacts } from '../migrate/catalogue.sql.ts';
@@ -112,7 +118,11 @@ export async function verifyPortal(
     const roles = substitutes(scope, await listOwners(sides.target, scope.schemas), side.target.role);
     const looseEnds = await leftOut(sides.source, scope);
     onEvent({ event: 'comparing', what: 'definitions' });
-    const { unused, ...catalogue } = await compareDefinitions(sides, scope, roles, looseEnds);
+    const { not_checked: unstated, ...catalogue } = await compareDefinitions(sides, scope, {
+      roles,
+      looseEnds,
+      keeps_users,
+    });
     for (const drift of catalogue.drift) onEvent({ event: 'drift', drift });
 
     // Where gatehouse does not keep them, users were restored like any other rows.
@@ -139,7 +149,7 @@ export async function verifyPortal(
       ...large_objects.not_checked,
       ...(keeps_users ? await usersNotChecked(sides.source) : []),
       ...looseEnds.map(({ what, why }) => ({ what, why })),
-      ...unused.map((what) => ({ what, why: 'no table of the portal is on it, and it may stay behind' })),
+      ...unstated,
       ...outOfScope(scope),
     ];
     const verification: Verification = {
@@ -220,9 +230,8 @@ function substitutes({ roles }: PortalScope, owners: readonly string[], connecte
 async function compareDefinitions(
   { source, target }: Sides,
   { schemas, extensions }: PortalScope,
-  roles: ReadonlyMap<string, string>,
-  looseEnds: readonly LeftOut[],
-): Promise<Verification['catalogue'] & { unused: string[] }> {
+  { roles, looseEnds, keeps_users }: Circumstances,
+): Promise<Verification['catalogue'] & { not_checked: NotChecked[] }> {
   const there = await readCatalogue(source, schemas);
   const here = await readCatalogue(target, schemas);
   const allowed: [string, 'absent' | 'anywhere'][] = extensions.flatMap(({ name, treatment }) => {
@@ -233,7 +242,30 @@ async function compareDefinitions(
   const unused = unusedServers(there).filter((server) => !here.objects.has(server));
   const absent = new Set([...ofPlatform.map(objectKey), ...looseEnds.map(({ key }) => key), ...unused]);
   const allowance: Allowance = { roles, extensions: new Map(allowed), absent };
-  return { objects: there.objects.size, drift: compareCatalogues(there, here, allowance), unused };
+  // Beside gatehouse's own schemas nothing is open in every one.
+  if (keeps_users) allowance.defaults_in = schemas;
+  const onSchemas = [...there.objects.values()].filter(
+    (object) => keeps_users && opensEverySchema(object) && object.facts.on === 'schemas',
+  );
+  return {
+    objects: there.objects.size,
+    drift: compareCatalogues(there, here, allowance),
+    not_checked: [
+      ...unused.map((what) => ({ what, why: 'no table of the portal is on it, and it may stay behind' })),
+      ...onSchemas.map((object) => ({
+        what: objectKey(object),
+        why: 'a schema that is made later is given its rights when it is made',
+      })),
+    ],
+  };
+}
+
+/** What a comparison of definitions goes by. */
+interface Circumstances {
+  roles: ReadonlyMap<string, string>;
+  looseEnds: readonly LeftOut[];
+  /** The target is gatehouse's. */
+  keeps_users: boolean;
 }
 
 /** Foreign servers, and wrappers of no extension, that no table of these schemas is on. */

@@ -1,10 +1,13 @@
 /** A portal that `migrate copy` has moved is equal to its source, whatever stays behind on purpose; the result is on record. */
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { copyPortal } from '../../src/copy/copy.ts';
+import { connectionFromUrl } from '../../src/config/connection.ts';
+import { type CopyReport, copyPortal } from '../../src/copy/copy.ts';
 import { inTransaction } from '../../src/db/database.ts';
 import { lockMigrations } from '../../src/migrate/ledger.sql.ts';
 import { verifyLedger } from '../../src/migrate/ledger.ts';
+import { planPortal } from '../../src/plan/plan.ts';
+import { makeReport } from '../../src/report/report.ts';
 import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
 import { describeVerification } from '../../src/verify/words.ts';
 import { fingerprint } from '../harness/fingerprint.ts';
@@ -13,11 +16,12 @@ import { adminUrl, emptyDatabase, type TestDatabase } from '../harness/postgres.
 import { endPrograms } from '../harness/program.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
-import { portalRows } from '../portal/portal-rows.ts';
+import { asClient, portalRows } from '../portal/portal-rows.ts';
 import { createPortalSource } from '../portal/portal-source.ts';
 
 let source: SupabaseSource;
 let target: TestDatabase;
+let report: CopyReport;
 const sides = () => [{ connectionString: source.url }, { connectionString: target.url }] as const;
 
 beforeAll(async () => {
@@ -26,10 +30,15 @@ beforeAll(async () => {
     source.adminUrl,
     `create function supabase_functions.notify() returns trigger language plpgsql as 'begin return new; end';
      create trigger "tell them" after insert on public.people for each row execute function supabase_functions.notify();
-     alter table public.complaints add hook bigint constraint by_hook references supabase_functions.hooks (id)`,
+     alter table public.complaints add hook bigint constraint by_hook references supabase_functions.hooks (id);
+     alter default privileges for role postgres grant select on tables to anon;
+     alter default privileges for role postgres revoke execute on functions from public;
+     alter default privileges for role postgres grant execute on functions to authenticated with grant option;
+     alter default privileges for role postgres grant usage on schemas to anon;
+     alter default privileges for role supabase_storage_admin grant usage on types to anon`,
   );
   target = await emptyDatabase();
-  await copyPortal(...sides(), { apply: true, env: process.env });
+  report = await copyPortal(...sides(), { apply: true, env: process.env });
 });
 afterAll(async () => {
   await target.drop();
@@ -58,8 +67,71 @@ test('it is equal, users and sessions by their own rules; what needs a part of S
       'table constraint by_hook on public.complaints',
       'the rows of auth.audit_log_entries',
       "Supabase's own publications",
+      'default privilege to anon on schemas that postgres makes',
     ]),
   );
+});
+
+describe('what is open in every schema at the source', () => {
+  test('is open in those of the portal alone: nothing that gatehouse makes is', async () => {
+    const open = await asClient(target.url, async (client) => {
+      await client.query('begin; create schema later');
+      const { rows } = await client.query<{ schema: string }>(
+        "select nspname as schema from pg_namespace where nspname !~ '^(pg_|information_schema$)'",
+      );
+      const found: string[] = [];
+      for (const { schema } of rows) {
+        await client.query(`create table ${schema}.newer (); create function ${schema}.newer() returns int return 1`);
+        const { rows: rights } = await client.query<{ anon: boolean; authenticated: boolean; everybody: boolean }>(
+          `select has_table_privilege('anon', '${schema}.newer', 'select') as anon,
+                  has_function_privilege('authenticated', '${schema}.newer()', 'execute') as authenticated,
+                  has_function_privilege('anon', '${schema}.newer()', 'execute') and '${schema}' <> 'public' as everybody`,
+        );
+        found.push(...Object.entries(rights[0] ?? {}).flatMap(([who, may]) => (may ? [`${schema} ${who}`] : [])));
+      }
+      await client.query('rollback');
+      return found.sort();
+    });
+    const portal = report.plan.schemas.flatMap((schema) => [`${schema} anon`, `${schema} authenticated`]);
+    expect(open).toEqual(portal.sort());
+    expect(portal).toContain('storage anon');
+  });
+
+  test('is said by the plan and the copy, in one sentence that is on record', async () => {
+    const sentence =
+      "Default privileges for every schema are given in the portal's schemas alone, so that nothing which gatehouse makes is open by them (USAGE to anon on schemas that postgres makes; SELECT to anon on tables that postgres makes; USAGE to anon on types that supabase_storage_admin makes; EXECUTE to authenticated on functions that postgres makes): give them again in a schema that is made later.";
+    expect(report.plan.findings).toContainEqual({ level: 'note', message: sentence });
+    const planned = await planPortal(connectionFromUrl(source.url), connectionFromUrl(target.url));
+    expect(planned.findings).toContainEqual({ level: 'note', message: sentence });
+    const { runs } = await makeReport(connectionFromUrl(target.url), { now: new Date(), operator: 'ops@example.com' });
+    expect(runs.find(({ command }) => command === 'migrate copy')?.notes).toContainEqual(sentence);
+  });
+
+  test.each([
+    [
+      'open in every schema here, too',
+      'grant select on tables to anon',
+      'revoke select on tables from anon',
+      'Default privilege of SELECT to anon on tables that gatehouse_superuser makes: at the target only.',
+    ],
+    [
+      'lost in one schema',
+      'in schema storage revoke select on tables from anon',
+      'in schema storage grant select on tables to anon',
+      'Default privilege of SELECT to anon on tables that gatehouse_superuser makes in schema storage: not at the target.',
+    ],
+    [
+      'open to everybody again',
+      'grant execute on functions to public',
+      'revoke execute on functions from public',
+      'Default privilege of EXECUTE to its owner on functions that gatehouse_superuser makes: not at the target.',
+    ],
+  ])('is a difference where it is %s', async (_, change, undo, sentence) => {
+    const defaults = 'alter default privileges for role gatehouse_superuser';
+    await query(target.url, `${defaults} ${change}`);
+    const verification = await verifyPortal(...sides()).finally(() => query(target.url, `${defaults} ${undo}`));
+    expect(differing(verification)).toContain(sentence);
+  });
 });
 
 test('it is equal whoever verifies it; what one object of many belongs to is named', async () => {
