@@ -2,8 +2,8 @@
 
 /** What XMLSERIALIZE does anyhow, and says of it since 16; a string constant, a quoted name, a word, space, or one other character. */
 const TOKEN = / NO INDENT(?=\))|[eE]?'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*|\s+|./gsu;
-/** Quotes, space that is more than one blank, or at an end, a list, NO INDENT. */
-const UNUSUAL = /"|\s\s|[^\S ]|^\s|\s$|ARRAY\[| NO INDENT\)/u;
+/** Quotes, space that is more than one blank, or at an end or a beginning, a list, NO INDENT. */
+const UNUSUAL = /"|\s\s|[^\S ]|^\s|\s$|\( |ARRAY\[| NO INDENT\)/u;
 const NEEDS_NO_QUOTES = /^"([a-z_][a-z0-9_$]*)"$/;
 
 /** A list with the type that all of it is cast to; constants in it may have brackets of their own. */
@@ -61,7 +61,9 @@ export function comparableQuery(sql: string): string {
 }
 
 function tokens(sql: string): string[] {
-  const found = (sql.match(TOKEN) ?? []).filter((token) => token !== ' NO INDENT');
+  const all = sql.match(TOKEN) ?? [];
+  // VALUES in a set operation has a blank before it once that was read again.
+  const found = all.filter((token, at) => token !== ' NO INDENT' && !(all[at - 1] === '(' && /^\s/.test(token)));
   return found.map((token) => (/^\s/.test(token) ? ' ' : (NEEDS_NO_QUOTES.exec(token)?.[1] ?? token)));
 }
 

@@ -8,6 +8,7 @@ test.each([
   [`CHECK ((x = 'a'::text))  `, `CHECK ((x = 'a'::text))`],
   ['XMLSERIALIZE(CONTENT x AS text)', 'XMLSERIALIZE(CONTENT x AS text NO INDENT)'],
   // As a server prints it first, and once it has read that.
+  ['(VALUES (1), (2)) "*VALUES*"', '( VALUES (1), (2)) "*VALUES*"'],
   [
     `(k = ANY ((ARRAY['a'::character varying, 'it''s, [b]'::character varying, n])::text[]))`,
     `(k = ANY (ARRAY[('a'::character varying)::text, ('it''s, [b]'::character varying)::text, (n)::text]))`,
@@ -29,6 +30,7 @@ test.each([
   [`f('x NO INDENT)')`, `f('x)')`],
   ['"a b"', 'a b'],
   ['(a)', '((a))'],
+  [`('( x'::text)`, `('(x'::text)`],
   [`ANY ((ARRAY['a'::character varying])::text[])`, `ANY ((ARRAY['b'::character varying])::text[])`],
   [`ANY ((ARRAY['a'::character varying])::text[])`, `ANY (ARRAY['a'::text])`],
   [`ANY (ARRAY[(a)::text, b])`, `ANY (ARRAY[(a)::text, (b)::text])`],
