@@ -6,27 +6,16 @@
  */
 import { randomUUIDv7 } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { record } from '../audit/record.ts';
 import type { Secrets, Settings } from '../config.ts';
-import { type Database, inTransaction, type Tx } from '../db/database.ts';
-import type { Occasion } from '../http/caller.ts';
+import type { Database, Tx } from '../db/database.ts';
 import { faultOf } from '../http/fault.ts';
 import type { Log } from '../http/log.ts';
+import { contentOf } from './content.ts';
 import { spendMailBudget } from './frequency.ts';
-import { letterOf } from './letter.ts';
 import type { Mail } from './mail.ts';
-import {
-  findNextDue,
-  insertMail,
-  markFailed,
-  markGivenUp,
-  markSent,
-  type OutboxMail,
-  takeDueMail,
-} from './outbox.sql.ts';
-import { htmlPage, plainText } from './page.ts';
-import { plainTextOf } from './plain-text.ts';
-import { mistakeInSubject, subjectOf } from './subject.ts';
+import { findNextDue, insertMail, type OutboxMail, takeDueMail } from './outbox.sql.ts';
+import { nextAttempt, recordFailed, recordSent } from './outcome.ts';
+import { mistakeInSubject } from './subject.ts';
 import { type MailTemplates, noTemplates } from './templates.ts';
 import { CONNECTIONS, createTransport, MailNotSent } from './transport.ts';
 
@@ -56,14 +45,6 @@ export interface MailerOptions {
 
 /** Longer than any attempt takes: every step of one has a time limit. */
 const LEASE_SECONDS = 600;
-/** After the first, second … failure; the last one from then on. */
-const PAUSES_SECONDS = [10, 30, 60, 120, 300, 600, 1200, 1800, 3600];
-/** So that what failed together is not tried together. */
-const PAUSE_JITTER = 0.2;
-/** A mail whose link is dead is not sent, and no mail server is asked for longer than this. */
-const LONGEST_PURSUIT_SECONDS = 86_400;
-/** How long a code can be used, which `one-time-tokens` decides. */
-const CODE_LIFE_SECONDS = 3600;
 /** Mails that another instance owed and did not send are looked for this often. */
 const LOOK_MS = { soonest: 1000, latest: 30_000 };
 /** Pauses between attempts to write down what became of a mail, doubling; all of them together are well within the lease. */
@@ -80,41 +61,21 @@ export function createMailer({ settings, secrets, db, log, clock, templates = no
     if (reason) log.warn({ setting: key.toUpperCase(), reason, instead: 'ours' }, 'a subject cannot be used');
   }
 
-  const portal = settings.smtp_sender_name || new URL(settings.site_url).host || settings.site_url;
-  const letterSettings = {
-    portal,
-    link_life_seconds: settings.mailer_otp_exp,
-    code_life_seconds: Math.min(settings.mailer_otp_exp, CODE_LIFE_SECONDS),
-  };
-
   const senders = new Set<Promise<void>>();
   let isAsked = false;
   let isClosed = false;
   let timer: NodeJS.Timeout | undefined;
 
   async function enqueue(tx: Tx, mail: Mail, now: Date): Promise<void> {
-    const { html, text } = contentOf(mail);
     await insertMail(tx, {
       id: randomUUIDv7(),
       user_id: mail.user_id,
       recipient: mail.to,
       kind: mail.kind,
-      subject: subjectOf(mail.kind, settings[`mailer_subjects_${mail.kind}`], mail.variables),
-      body_text: text,
-      body_html: html,
+      ...contentOf(mail, settings, templates),
       now: now.toISOString(),
     });
     await spendMailBudget(tx, settings, now);
-  }
-
-  function contentOf(mail: Mail): { html: string; text: string } {
-    const template = templates.of(mail.kind);
-    if (template) {
-      const html = template(mail.variables);
-      return { html, text: plainTextOf(html) };
-    }
-    const letter = letterOf(mail, letterSettings);
-    return { html: htmlPage(letter, portal), text: plainText(letter, portal) };
   }
 
   function wake(): void {
@@ -156,12 +117,12 @@ export function createMailer({ settings, secrets, db, log, clock, templates = no
     const { id, kind, attempts } = mail;
     const now = clock();
     if (!failure) {
-      await untilWritten(() => recordSent(mail, now));
+      await untilWritten(() => recordSent(db, mail, now));
       log.info({ mail: id, kind, attempts }, 'mail sent');
       return;
     }
-    const next = failure.isFinal ? undefined : nextAttempt(mail, now);
-    await untilWritten(() => recordFailed(mail, failure, next, now));
+    const next = failure.isFinal ? undefined : nextAttempt(mail, settings, now);
+    await untilWritten(() => recordFailed(db, mail, failure, next, now));
     const fields = { mail: id, kind, attempts, error: failure.summary, next_attempt_at: next?.toISOString() };
     if (next) log.warn(fields, 'mail not sent, and tried again later');
     else log.error(fields, 'mail not sent, and given up');
@@ -177,41 +138,6 @@ export function createMailer({ settings, secrets, db, log, clock, templates = no
         await delay(pause_ms, undefined, { ref: false });
       }
     }
-  }
-
-  /** Undefined where the mail would be of no use by then. */
-  function nextAttempt({ created_at, attempts, kind }: OutboxMail, now: Date): Date | undefined {
-    const pause = PAUSES_SECONDS[attempts - 1] ?? PAUSES_SECONDS.at(-1) ?? 0;
-    const next = new Date(now.getTime() + pause * 1000 * (1 + PAUSE_JITTER * Math.random()));
-    const useful = kind === 'reauthentication' ? letterSettings.code_life_seconds : settings.mailer_otp_exp;
-    const end = Date.parse(created_at) + Math.min(useful, LONGEST_PURSUIT_SECONDS) * 1000;
-    return next.getTime() < end ? next : undefined;
-  }
-
-  function recordSent({ id, user_id, kind, attempts }: OutboxMail, now: Date): Promise<void> {
-    return inTransaction(db, async (tx) => {
-      const marked = await markSent(tx, { id, attempts, now: now.toISOString() });
-      if (marked.length === 0) return;
-      const event = { ...eventOf(user_id), remarks: { mail: id, kind, attempts } };
-      await record(tx, { action: 'mail_sent', outcome: 'success', ...event }, occasionOf(id, kind, now));
-    });
-  }
-
-  function recordFailed(
-    { id, user_id, kind, attempts }: OutboxMail,
-    { summary }: MailNotSent,
-    next: Date | undefined,
-    now: Date,
-  ): Promise<void> {
-    return inTransaction(db, async (tx) => {
-      const attempt = { id, attempts, last_error: summary };
-      const marked = next
-        ? await markFailed(tx, { ...attempt, next_attempt_at: next.toISOString() })
-        : await markGivenUp(tx, attempt);
-      if (marked.length === 0) return;
-      const event = { ...eventOf(user_id), reason: summary, remarks: { mail: id, kind, attempts, given_up: !next } };
-      await record(tx, { action: 'mail_failed', outcome: 'failure', ...event }, occasionOf(id, kind, now));
-    });
   }
 
   /** What is left over, of this instance or of one that is gone, has its turn when it is due. */
@@ -252,10 +178,3 @@ const subjectKeys = [
   'mailer_subjects_email_change',
   'mailer_subjects_reauthentication',
 ] as const satisfies readonly (keyof Settings)[];
-
-const eventOf = (user_id: string | null) => ({ actor: { username: 'mailer' }, subject_id: user_id ?? undefined });
-
-/** No request: the mail itself. */
-function occasionOf(id: string, kind: string, now: Date): Occasion {
-  return { caller: { request_id: id, ip: '127.0.0.1', user_agent: undefined, method: 'MAIL', path: kind }, now };
-}
