@@ -5,10 +5,10 @@ import {
   advanceTokenSequence,
   copyRows,
   hasAnyOf,
+  listImported,
   listKeys,
   switchTrigger,
   turnTriggers,
-  wasImported,
 } from './copy.sql.ts';
 import { asking, MigrationFailure } from './failure.ts';
 import { lockTables, makeIndexes, takeIndexesOff } from './indexes.sql.ts';
@@ -40,11 +40,12 @@ export async function carryOver(tx: Tx, run: Run): Promise<Outcome> {
   await silenceTriggers(target, run, 'off');
   const locked = reindexed.length > 0 && (await lockTables(target, reindexed));
   if (reindexed.length > 0 && !locked) onEvent({ event: 'remark', message: IN_USE });
+  const imported = await listImported(target, shapes);
   const tables: TableOutcome[] = [];
   const proving: (() => Promise<TableProof>)[] = [];
   let idle: Promise<unknown> = Promise.resolve();
   for (const shape of shapes) {
-    const direct = await mayLoadDirectly(target, from, shape);
+    const direct = !imported.has(shape.name) && (await mayLoadDirectly(target, from, shape));
     // The source sums up one table after the other on its second connection while rows are copied on the first: at once
     // where all of them will arrive.
     const sumAtSource = (except: readonly string[]) => {
@@ -134,9 +135,8 @@ function copyInto(target: pg.ClientBase, run: Run, shape: TableShape, into: stri
   return copyRows(from, target, targetSide, shape, { into, binary, onRows, stall_seconds });
 }
 
-/** Whether the source's rows can only be new here, so that they need not be compared with anything. */
+/** Whether the source's rows can only be new in a table that none were imported into: they need not be compared with anything. */
 async function mayLoadDirectly(target: pg.ClientBase, { copier, side }: Source, shape: TableShape): Promise<boolean> {
-  if (await wasImported(target, shape)) return false;
   const keys = await listKeys(target, shape, FEW_ROWS);
   if (keys === undefined) return false;
   return keys.length === 0 || !(await asking(side, () => hasAnyOf(copier, shape, keys)));
