@@ -4,12 +4,13 @@
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type pg from 'pg';
 import type { Connection } from '../config/connection.ts';
 import { inTransaction } from '../db/database.ts';
 import { createPool } from '../db/pool.ts';
 import type { AgeKey } from './age-key.ts';
 import { hasEvent, newestEvent, pinSession, readContents, readDatabaseFacts } from './contents.sql.ts';
-import type { BackupDriver, ListedBackup, Verification } from './driver.ts';
+import type { BackupDriver, BackupMade, ListedBackup, Verification } from './driver.ts';
 import { BackupFailure, explainStorage } from './failure.ts';
 import { withLock } from './lock.ts';
 import { isAuthentic, type Proof, readSigned, signed } from './manifest.ts';
@@ -47,29 +48,7 @@ export function pgBackRestDriver({ stanza, directory, keys, minimum }: PgBackRes
       if (keep) throw new BackupFailure('usage', 'pgBackRest has no backups that never expire: leave --keep out.');
       return withLock(place.db, async (client) => {
         try {
-          refuseClear(await readInfo(stanza));
-          const event = await newestEvent(client);
-          const { name: database } = await readDatabaseFacts(client);
-          // Removing is a step of its own, which is told and on record.
-          const options = ['--no-expire-auto', ...(event ? [`--annotation=${ANNOTATION}=${event.id}`] : [])];
-          await pgbackrest(stanza, 'backup', options);
-          const made = newestFirst(await readInfo(stanza))[0];
-          if (!made) throw new BackupFailure('failed', 'pgBackRest says that it made a backup, and lists none.');
-          const { label: id, info, timestamp, type } = made;
-          const bytes = info.repository.delta ?? 0;
-          const snapshot_at = timeOf(timestamp.stop);
-          const details = { id, database, snapshot_at, bytes, type, driver: 'pgbackrest' };
-          await inTransaction(place.db, (tx) =>
-            recordBackup(tx, place, { action: 'backup_finished', outcome: 'success', details }),
-          );
-          return {
-            id,
-            database,
-            snapshot_at,
-            bytes,
-            plain_bytes: info.size,
-            seconds: timestamp.stop - timestamp.start,
-          };
+          return await makeBackup(place, client, stanza);
         } catch (error) {
           await recordFailure(place, { action: 'backup_failed', details: { driver: 'pgbackrest' } }, error);
           throw error;
@@ -119,19 +98,7 @@ export function pgBackRestDriver({ stanza, directory, keys, minimum }: PgBackRes
         };
         if (!apply || going.length === 0) return expiry;
         const all = await Promise.all(newestFirst(info).map((each) => listed(each, info, { directory, keys })));
-        const proven = all.find(({ proof }) => proof?.verdict === 'equal')?.id;
-        if (proven !== undefined && going.includes(proven)) {
-          throw new BackupFailure(
-            'failed',
-            `pgBackRest would remove ${proven}, the newest backup that was proven: verify a newer one first.`,
-          );
-        }
-        if (staying.length < minimum) {
-          throw new BackupFailure(
-            'failed',
-            `pgBackRest would leave ${staying.length} backups, fewer than GATEHOUSE_BACKUP_MINIMUM (${minimum}): raise repo-retention-full in its configuration.`,
-          );
-        }
+        refuseLoss(all, going, minimum);
         // Recorded before it happens: what pgBackRest removes cannot be taken back.
         await inTransaction(place.db, (tx) =>
           recordBackup(tx, place, { action: 'backup_expired', outcome: 'success', details: { ids: going } }),
@@ -141,6 +108,43 @@ export function pgBackRestDriver({ stanza, directory, keys, minimum }: PgBackRes
       });
     },
   };
+}
+
+async function makeBackup(place: Workplace, client: pg.ClientBase, stanza: Stanza): Promise<BackupMade> {
+  refuseClear(await readInfo(stanza));
+  const event = await newestEvent(client);
+  const { name: database } = await readDatabaseFacts(client);
+  // Removing is a step of its own, which is told and on record.
+  const options = ['--no-expire-auto', ...(event ? [`--annotation=${ANNOTATION}=${event.id}`] : [])];
+  await pgbackrest(stanza, 'backup', options);
+  const made = newestFirst(await readInfo(stanza))[0];
+  if (!made) throw new BackupFailure('failed', 'pgBackRest says that it made a backup, and lists none.');
+  const { label: id, info, timestamp, type } = made;
+  const bytes = info.repository.delta ?? 0;
+  const snapshot_at = timeOf(timestamp.stop);
+  const details = { id, database, snapshot_at, bytes, type, driver: 'pgbackrest' };
+  await inTransaction(place.db, (tx) =>
+    recordBackup(tx, place, { action: 'backup_finished', outcome: 'success', details }),
+  );
+  return { id, database, snapshot_at, bytes, plain_bytes: info.size, seconds: timestamp.stop - timestamp.start };
+}
+
+/** @throws BackupFailure when what would stay is too little, or unproven while what was proven goes */
+function refuseLoss(all: readonly ListedBackup[], going: readonly string[], minimum: number): void {
+  const proven = all.find(({ proof }) => proof?.verdict === 'equal')?.id;
+  if (proven !== undefined && going.includes(proven)) {
+    throw new BackupFailure(
+      'failed',
+      `pgBackRest would remove ${proven}, the newest backup that was proven: verify a newer one first.`,
+    );
+  }
+  const staying = all.filter(({ id }) => !going.includes(id)).length;
+  if (staying < minimum) {
+    throw new BackupFailure(
+      'failed',
+      `pgBackRest would leave ${staying} backups, fewer than GATEHOUSE_BACKUP_MINIMUM (${minimum}): raise repo-retention-full in its configuration.`,
+    );
+  }
 }
 
 function refuseClear({ cipher, name }: PgBackRestInfo): void {
