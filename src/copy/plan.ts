@@ -14,6 +14,9 @@ import { type PortalScope, portalScope } from '../portal/scope.ts';
 import { listPortalTables, type PortalTable } from '../portal/tables.sql.ts';
 import { type CopyRow, findCopy, identityOf } from './copies.sql.ts';
 
+/** So many objects are named in a sentence. */
+const NAMED = 3;
+
 export interface CopyPlan {
   source: Side & { version: number };
   target: Side & { version: number };
@@ -166,6 +169,12 @@ export async function prepareCopy(
     if (!scope.schemas.includes(calls))
       warning(`Trigger ${name} on ${table} is left out: it calls schema ${calls}, which stays behind.`);
   }
+  const mighty = facts.superuser ? [] : [...catalogue.objects.values()].filter(isOfSuperusers);
+  if (mighty.length > 0) {
+    const more = mighty.length > NAMED ? ` and ${mighty.length - NAMED} more` : '';
+    const names = mighty.slice(0, NAMED).map(({ kind, name }) => `${kind} ${name}`);
+    stop(`Only a superuser may make ${names.join(', ')}${more}. Copy as one, or drop it at the source.`);
+  }
   for (const { name } of eventTriggers) {
     warning(
       facts.superuser
@@ -201,6 +210,26 @@ export async function prepareCopy(
     findings,
   };
   return { plan, scope, catalogue, tables, facts, source_identity, copy, leftOut };
+}
+
+/** Whoever is no superuser is refused it, in the middle of a copy. */
+function isOfSuperusers({ kind, name, facts }: CatalogueObject): boolean {
+  switch (kind) {
+    case 'access method':
+    case 'operator class':
+    case 'operator family':
+      return true;
+    case 'type':
+      return facts.form === 'base';
+    case 'function':
+      return facts.language === 'c' || facts.leakproof === true;
+    case 'text search':
+      return /^(?:parser|template) /.test(name);
+    case 'cast':
+      return facts.function === 'none';
+    default:
+      return false;
+  }
 }
 
 /** Default privileges that are another at the target, where not every schema is the portal's. */

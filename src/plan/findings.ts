@@ -167,9 +167,6 @@ export function portalFindings(
         (list) =>
           warning(`Only a superuser may make event triggers: ${list} is left out. Copy as one, or make it by hand.`),
       ),
-      ...some(objects.filter(isOfSuperusers).map(titleOf), (list) =>
-        stop(`Only a superuser may make ${list}. Copy as one, or drop it at the source.`),
-      ),
     );
   }
   const everybody = objects.find(({ kind, name }) => kind === 'grant' && name === 'to public on schema public');
@@ -180,28 +177,6 @@ export function portalFindings(
   }
   return findings;
 }
-
-/** Whoever is no superuser is refused it, in the middle of a copy. */
-function isOfSuperusers({ kind, name, facts }: CatalogueObject): boolean {
-  switch (kind) {
-    case 'access method':
-    case 'operator class':
-    case 'operator family':
-      return true;
-    case 'type':
-      return facts.form === 'base';
-    case 'function':
-      return facts.language === 'c';
-    case 'text search':
-      return /^(?:parser|template) /.test(name);
-    case 'cast':
-      return facts.function === 'none';
-    default:
-      return false;
-  }
-}
-
-const titleOf = ({ kind, name }: CatalogueObject) => `${kind} ${name}`;
 
 /** What a function's body calls is text: nothing stops it from being made, and it fails when it is called. */
 function callFindings(

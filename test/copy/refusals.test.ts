@@ -157,6 +157,37 @@ test('a full disk at the target stops the copy; with room there the next run goe
   expect(await portalRows(target.url)).toEqual(await portalRows(source.adminUrl));
 });
 
+test('what only a superuser may make is named before anything is changed, where the role of --to is none', async () => {
+  await ask(
+    source.adminUrl,
+    `create operator family public.a_family using hash;
+     create function public.tight(int) returns boolean language sql leakproof as 'select true'`,
+  );
+  await ask(
+    target.url,
+    `create role copying_owner login createrole password 'owner';
+     do $$ begin execute format('alter database %I owner to copying_owner', current_database()); end $$`,
+  );
+  const to = new URL(target.url);
+  [to.username, to.password] = ['copying_owner', 'owner'];
+  const sentence =
+    'Only a superuser may make function public.tight(integer), operator family public.a_family for hash. Copy as one, or drop it at the source.';
+  try {
+    const looked = await gatehouse(['--from', source.url, '--to', to.href]);
+    expect(looked).toMatchObject({ code: 9, stdout: expect.stringContaining(`STOP: ${sentence}\n`) });
+    const refused = await gatehouse(['--from', source.url, '--to', to.href, '--apply']);
+    expect(refused).toMatchObject({ code: 9, stderr: `${sentence}\n` });
+    expect(await ask(target.url, "select from pg_namespace where nspname in ('gatehouse', 'storage')")).toEqual([]);
+  } finally {
+    await ask(source.adminUrl, 'drop operator family public.a_family using hash; drop function public.tight');
+    await ask(
+      target.url,
+      `do $$ begin execute format('alter database %I owner to gatehouse_superuser', current_database()); end $$;
+       drop role copying_owner`,
+    );
+  }
+});
+
 test('event triggers and foreign servers of the portal are named, and a table that is on one stops the copy', async () => {
   await ask(
     source.adminUrl,
