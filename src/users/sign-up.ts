@@ -48,8 +48,8 @@ const STEP_MS = 50;
 /**
  * A new user, who is signed in at once where addresses need no confirmation, and otherwise is sent a mail. An address that
  * somebody has confirmed is answered with a user who does not exist, and nothing changes. Of an address that nobody has
- * confirmed the last sign-up counts: its password and metadata take the place of the earlier one's, so that nobody gets
- * into an account by having signed up for its address before its owner (CVE class 39).
+ * confirmed the last sign-up counts: its password, metadata and audience take the place of the earlier one's, so that nobody
+ * gets into an account by having signed up for its address before its owner, nor keeps the owner out of it (CVE class 39).
  *
  * @throws AuthError in GoTrue's order `anonymous_provider_disabled`, `signup_disabled`, `validation_failed`,
  *   `weak_password`, `phone_provider_disabled`, `email_provider_disabled`, `over_email_send_rate_limit`; under any race
@@ -247,9 +247,9 @@ function awaitsConfirmation(
   return email === address && email_confirmed_at === null && deleted_at === null && !is_anonymous;
 }
 
-function replacementOf(user: UserRow, { email, data, encrypted_password, now }: AskedPerson) {
+function replacementOf(user: UserRow, { email, data, encrypted_password, aud, now }: AskedPerson) {
   const identity_data = emailIdentityData(user.id, email, false, withoutNulls(data));
-  return { id: user.id, encrypted_password, identity_data, now };
+  return { id: user.id, encrypted_password, identity_data, aud, now };
 }
 
 /** As GoTrue does it: nothing of the account that is there but its address, which the caller gave. */

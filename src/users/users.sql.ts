@@ -247,11 +247,11 @@ export const setEmailChange = statement<{ id: string; email: string; now: string
 );
 
 /**
- * Gives an unproven sign-up the password and metadata of a later one, in the row and in its identity.
- * `identity_data` is both: GoTrue keeps the identity's members in `user_metadata` (contract §2.3).
+ * Gives an unproven sign-up the password and metadata of a later one, in the row and in its identity, and its audience
+ * where one is given. `identity_data` is both: GoTrue keeps the identity's members in `user_metadata` (contract §2.3).
  */
 export const replaceSignUp = statement<
-  { id: string; encrypted_password: string; identity_data: Metadata; now: string },
+  { id: string; encrypted_password: string; identity_data: Metadata; aud?: string; now: string },
   never
 >(
   'replace_sign_up',
@@ -261,7 +261,7 @@ export const replaceSignUp = statement<
        set identity_data = ${arg('identity_data')}::jsonb, updated_at = ${arg('now')}::timestamptz
      where user_id = ${arg('id')}::uuid and provider = 'email')
   update auth.users
-     set encrypted_password = ${arg('encrypted_password')}::text,
+     set encrypted_password = ${arg('encrypted_password')}::text, aud = coalesce(${arg('aud')}::text, aud),
          raw_user_meta_data = ${arg('identity_data')}::jsonb, updated_at = ${arg('now')}::timestamptz
    where id = ${arg('id')}::uuid`,
 );

@@ -7,13 +7,15 @@ import type { Gatehouse } from '../gatehouse.ts';
 import type { Metadata } from '../http/body.ts';
 import type { Occasion } from '../http/caller.ts';
 import { mailOneTimeToken } from '../one-time-tokens/mail-token.ts';
+import { hashOfNoPassword } from '../passwords/hash.ts';
 import { emailAddress } from '../users/address.ts';
 import { setInvited } from '../users/addressee.sql.ts';
 import { type Administration, withoutNulls } from '../users/create-user.ts';
 import { emailIdentityData } from '../users/identity-data.ts';
 import { refuseOversizedToken } from '../users/token-size.ts';
+import { isUnproven } from '../users/unproven.ts';
 import type { UserRow } from '../users/user.ts';
-import { findUser, insertUser, lockUserByAddress } from '../users/users.sql.ts';
+import { findUser, insertUser, lockUserByAddress, replaceSignUp } from '../users/users.sql.ts';
 
 export interface Invitation {
   email?: string | undefined;
@@ -81,7 +83,8 @@ function emptyPerson({ settings }: Gatehouse) {
 }
 
 /**
- * The account of this address, locked, that nobody has confirmed: one that is there, or a new one.
+ * The account of this address, locked, that nobody has confirmed: one that is there, or a new one. A sign-up for another
+ * audience gives way to it.
  *
  * @throws AuthError `email_exists` where the address is confirmed, or somebody's otherwise
  */
@@ -106,6 +109,18 @@ export async function openAccountFor(
   const [user] = before ? [before] : await lockUserByAddress(tx, { email });
   const isOpen = user?.email === email && user.email_confirmed_at === null && user.deleted_at === null;
   if (!user || !isOpen) throw new AuthError('email_exists');
+  // Whoever signed up for the address before has named an audience in which its owner never asks for it (CVE class 39).
+  if (user.aud !== aud && isUnproven(user)) {
+    const identity_data = emailIdentityData(user.id, email, false, data);
+    const now = occasion.now.toISOString();
+    await replaceSignUp(tx, {
+      id: user.id,
+      encrypted_password: encrypted_password ?? hashOfNoPassword(),
+      identity_data,
+      aud,
+      now,
+    });
+  }
   return user;
 }
 

@@ -187,13 +187,27 @@ describe('where an address has to be confirmed', () => {
     expect(new Set(answers.map(({ status, body }) => `${status} ${Object.keys(body)}`)).size).toBe(1);
   });
 
-  test('an address of another audience is taken all the same', async () => {
+  // Otherwise whoever signs up first keeps the owner from ever signing in: without the header nobody finds the account.
+  test('an address of another audience is taken all the same, and the last sign-up says of which it is', async () => {
     const email = address();
     const first = await app.request.post('/signup').set('X-JWT-AUD', 'partners').send({ email, password: PASSWORD });
     expect(first.body.aud).toBe('partners');
     nextMinute();
     const second = await doors.signUp({ email, password: OTHER });
-    expect([second.status, second.body.id, second.body.aud]).toEqual([200, first.body.id, 'partners']);
+    expect([second.status, second.body.id, second.body.aud]).toEqual([200, first.body.id, 'authenticated']);
+  });
+
+  test('an audience that no user can have is refused, whoever has the address', async () => {
+    const owner = await addPerson(app);
+    const answers = await Promise.all(
+      [owner.email, address()].map((email) =>
+        app.request.post('/signup').set('X-JWT-AUD', 'x'.repeat(256)).send({ email, password: PASSWORD }),
+      ),
+    );
+    expect(answers.map(({ status, body }) => [status, body.error_code])).toEqual([
+      [400, 'validation_failed'],
+      [400, 'validation_failed'],
+    ]);
   });
 
   test('an address that an identity has is taken, though its user has another', async () => {

@@ -192,6 +192,23 @@ describe('POST /admin/generate_link', () => {
     expect((await generate({ type: 'signup', email, password: PASSWORD })).body.error_code).toBe('email_exists');
   });
 
+  // CVE class 39: nobody who signs in without the header would ever find the account.
+  test.each([
+    ['signup', 'signup'],
+    ['magiclink', 'signup'],
+    ['invite', 'invite'],
+  ])('of %s takes the place of a stranger’s sign-up for another audience', async (type, proof) => {
+    const email = address();
+    const stranger = { email, password: 'a password of a stranger' };
+    await request.post('/signup').set('X-JWT-AUD', 'partners').send(stranger).expect(200);
+    const { body } = await generate({ type, email, password: PASSWORD });
+    expect(body.aud).toBe('authenticated');
+    const { hashed_token: token_hash } = body;
+    expect((await verify({ type: proof, token_hash })).body.user).toMatchObject({ email, aud: 'authenticated' });
+    expect((await signIn(email, 'a password of a stranger')).status).toBe(400);
+    if (type === 'signup') expect((await signIn(email, PASSWORD)).status).toBe(200);
+  });
+
   test('of an invitation prepares the account', async () => {
     const email = address();
     const response = await generate({ type: 'invite', email });
