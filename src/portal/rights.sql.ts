@@ -24,15 +24,18 @@ export async function listOwned(
   owners: readonly string[],
 ): Promise<OwnedObject[]> {
   const { rows } = await client.query<OwnedObject>(
-    `select o.type as kind, o.identity, n.nspname as schema, pg_get_userbyid(d.refobjid)::text as owner
+    `select replace(o.type, ' object', '') as kind, o.identity, n.nspname as schema, pg_get_userbyid(d.refobjid)::text as owner
        from pg_shdepend as d
       cross join pg_identify_object(d.classid, d.objid, 0) as o
        join pg_namespace as n on quote_ident(n.nspname) = case when o.type = 'schema' then o.identity else o.schema end
       where d.dbid = (select oid from pg_database where datname = current_database()) and d.deptype = 'o'
         and n.nspname = any ($1) and pg_get_userbyid(d.refobjid) = any ($2)
         and not exists (select from pg_depend as own
-                         where own.classid = d.classid and own.objid = d.objid and own.deptype in ('a', 'i', 'e')
-                           and (own.deptype = 'e' or d.classid <> 'pg_proc'::regclass))
+                         where own.classid = d.classid and own.objid = d.objid and own.objsubid = 0
+                           -- A partitioned table depends on columns of its own.
+                           and own.refobjid <> own.objid
+                           and (own.deptype = 'e' or own.deptype = 'i' and d.classid <> 'pg_proc'::regclass
+                                or own.deptype = 'a' and o.type = 'sequence'))
       order by o.type = 'schema', 1, 2`,
     [schemas, owners],
   );
@@ -62,6 +65,7 @@ export interface Grant {
   /** `public` for everybody. */
   grantee: string;
   grantable: boolean;
+  /** None where nobody has any right, not even the owner. */
   privileges: string[];
 }
 
@@ -94,7 +98,7 @@ const rightsOf = `
 export async function listGrants(client: pg.ClientBase, schemas: readonly string[]): Promise<Grant[]> {
   const { rows } = await client.query<Grant>(
     `select r.kind, r.identity, r.schema, r."column"::text, pg_get_userbyid(r.owner)::text as owner,
-            case when a.grantee = 0 then 'public' else pg_get_userbyid(a.grantee)::text end as grantee,
+            case when coalesce(a.grantee, 0) = 0 then 'public' else pg_get_userbyid(a.grantee)::text end as grantee,
             coalesce(a.is_grantable, false) as grantable,
             coalesce(array_agg(a.privilege_type order by a.privilege_type) filter (where a.privilege_type is not null), '{}')
               as privileges
