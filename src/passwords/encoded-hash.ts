@@ -44,6 +44,8 @@ const MAX_BCRYPT_COST = 15;
 const MAX_ARGON2_MEMORY_KIB = 1024 * 1024;
 const MAX_ARGON2_PASSES = 20;
 const MAX_ARGON2_LANES = 16;
+/** Memory times passes: two seconds of a core here as well. Both at their most are half a minute, beyond the time of any request. */
+const MAX_ARGON2_WORK_KIB = 2 * MAX_ARGON2_MEMORY_KIB;
 /** What RFC 9106 §3.1 asks for and both engines insist on; Go's computes less, and nobody stores less. */
 const MIN_ARGON2_SALT_BYTES = 8;
 const MIN_ARGON2_DIGEST_BYTES = 4;
@@ -123,6 +125,7 @@ function readArgon2(text: string): Argon2Hash | undefined {
     within(hash.lanes, 1, MAX_ARGON2_LANES) &&
     within(hash.passes, 1, MAX_ARGON2_PASSES) &&
     within(hash.memory_kib, MIN_ARGON2_KIB_PER_LANE * hash.lanes, MAX_ARGON2_MEMORY_KIB) &&
+    hash.memory_kib * hash.passes <= MAX_ARGON2_WORK_KIB &&
     hash.salt.length >= MIN_ARGON2_SALT_BYTES &&
     hash.digest.length >= MIN_ARGON2_DIGEST_BYTES;
   return bounded ? hash : undefined;
