@@ -17,7 +17,7 @@ import { migrateUsers } from '../migrate/users.ts';
 import { dropMade } from '../portal/objects.sql.ts';
 import { refuseSharedBackends } from '../portal/pooler.ts';
 import type { Substitute } from '../portal/rights.sql.ts';
-import { analyzeTable, findRewritten, horizonOf, lockPortalTables } from '../portal/tables.sql.ts';
+import { analyzeTable, findRewritten, horizonOf, lockPortalTables, type PortalTable } from '../portal/tables.sql.ts';
 import { type Archive, dumpDefinitions } from './archive.ts';
 import {
   beginAnew,
@@ -29,7 +29,7 @@ import {
   type StepDetails,
 } from './copies.sql.ts';
 import { finishDefinitions, makeDefinitions, makeKeys } from './definitions.ts';
-import { explainCopy } from './failure.ts';
+import { askingCopy, explainCopy } from './failure.ts';
 import { copyFlows, listFlowColumns, takeInFlows } from './flows.sql.ts';
 import { copyHistory, hasHistory, takeInHistory } from './history.sql.ts';
 import { pipeRows } from './pipe.ts';
@@ -136,10 +136,9 @@ export async function copyPortal(
   const sides = { source: sideOf('source', source), target: sideOf('target', target) };
   const configs = { source, target };
   const lines: Line[] = [];
-  const pools: pg.Pool[] = [];
   const aborter = new AbortController();
   const connect = (side: 'source' | 'target', application_name = APPLICATION_NAME) =>
-    at(sides[side], async () => {
+    askingCopy(sides[side], async () => {
       const line = await connectTo(configs[side], application_name);
       lines.push(line);
       return line.client;
@@ -149,61 +148,33 @@ export async function copyPortal(
   let begun: Copying | undefined;
   try {
     const holder = await connect('source');
-    await at(sides.source, () => refuseSharedBackends(holder, () => connect('source')));
-    const snapshot = await at(sides.source, () =>
+    await askingCopy(sides.source, () => refuseSharedBackends(holder, () => connect('source')));
+    const snapshot = await askingCopy(sides.source, () =>
       options.snapshot === undefined ? exportSnapshot(holder) : readAt(holder, options.snapshot),
     );
     const control = await connect('target', 'gatehouse migrate');
-    await at(sides.target, () => pinSettings(control, 'session'));
-    const preparation = await at(sides.target, () => prepareCopy(holder, control, sides));
-    const { plan, tables, scope, facts } = preparation;
+    await askingCopy(sides.target, () => pinSettings(control, 'session'));
+    const preparation = await askingCopy(sides.target, () => prepareCopy(holder, control, sides));
+    const { plan, scope } = preparation;
     onEvent({ event: 'plan', plan });
-    const report: CopyReport = {
-      applied: false,
-      plan,
-      run_id: undefined,
-      copy_id: preparation.copy?.id,
-      tables: [],
-      rows: 0,
-      bytes: 0,
-      large_objects: 0,
-      sequences: 0,
-      history: 0,
-      users: undefined,
-      notes: [],
-      seconds: 0,
-      ledger_hash: undefined,
-    };
+    const report = emptyReport(preparation);
     if (plan.complete_since !== undefined || !apply) return report;
     const obstacle = plan.findings.find(({ level }) => level === 'stop');
     if (obstacle) throw new MigrationFailure('obstacle', obstacle.message);
 
-    const tools = await at(sides.source, () => findPgTools(plan.source.version, env));
+    const tools = await askingCopy(sides.source, () => findPgTools(plan.source.version, env));
     const pool = createPool({ connection: target, application_name: 'gatehouse migrate', max: 1 });
-    pools.push(pool);
-    await at(sides.target, () => applySchemaChanges(pool));
     db = createDatabase(pool);
-    if (!(await at(sides.target, () => lockCopies(control)))) {
-      throw new MigrationFailure(
-        'busy',
-        `Another copy is at work on ${sides.target.address}. Wait until it has ended, then run again.`,
-      );
-    }
-    await at(sides.target, () => endOrphans(control, APPLICATION_NAME));
-
-    await at(sides.source, () => lockPortalTables(holder, tables));
-    const rewritten = await at(sides.source, () => findRewritten(holder, tables));
-    if (rewritten) {
-      throw new MigrationFailure('source', `${rewritten} was rewritten while the copy began. Run the command again.`);
-    }
-    const left = scope.treatments.filter(({ treatment }) => treatment !== 'moves').map(({ name }) => name);
-    await using archive = await at(sides.source, () =>
+    await askingCopy(sides.target, () => applySchemaChanges(pool));
+    await askingCopy(sides.target, () => holdTarget(control, sides.target));
+    await askingCopy(sides.source, () => holdTables(holder, preparation.tables));
+    await using archive = await askingCopy(sides.source, () =>
       dumpDefinitions(source, {
         tools,
         env,
         application_name: APPLICATION_NAME,
         snapshot,
-        leave: left,
+        leave: scope.treatments.filter(({ treatment }) => treatment !== 'moves').map(({ name }) => name),
         target_major: plan.target.version,
         signal: aborter.signal,
       }),
@@ -211,7 +182,6 @@ export async function copyPortal(
 
     const run_id = randomUUID();
     const copy_id = preparation.copy?.id ?? randomUUID();
-    const roles = new Map(scope.roles.map(({ name, becomes }) => [name, becomes]));
     const copying: Copying = {
       ...preparation,
       run_id,
@@ -220,17 +190,11 @@ export async function copyPortal(
       sides,
       configs,
       snapshot,
-      horizon: await at(sides.source, () => horizonOf(holder)),
+      horizon: await askingCopy(sides.source, () => horizonOf(holder)),
       holder,
       archive,
       steps: new Map(),
-      // PostgreSQL's own roles are in every server.
-      substitute: (role) =>
-        role.startsWith('pg_') || roles.get(role) === 'itself'
-          ? role
-          : roles.get(role) === 'owner'
-            ? facts.role
-            : undefined,
+      substitute: substituteIn(preparation),
       jobs: JOBS,
       connect,
       signal: aborter.signal,
@@ -243,16 +207,12 @@ export async function copyPortal(
       part_bytes,
     };
     begun = copying;
-    await recordBeginning(db, copying, (tx) =>
-      preparation.copy
-        ? Promise.resolve()
-        : insertCopy(tx.$client, {
-            id: copy_id,
-            source_address: sides.source.address,
-            source_identity: preparation.source_identity,
-            at: clock(),
-          }),
-    );
+    await recordBeginning(db, copying, async (tx) => {
+      if (preparation.copy) return;
+      const { address: source_address } = sides.source;
+      const { source_identity } = preparation;
+      await insertCopy(tx.$client, { id: copy_id, source_address, source_identity, at: clock() });
+    });
     onEvent({ event: 'started', run_id, resumes: plan.resumes });
 
     const done = await work(copying, control, decryption_key_ids);
@@ -268,8 +228,56 @@ export async function copyPortal(
     throw explained;
   } finally {
     for (const { cut } of lines) cut();
-    for (const pool of pools) await pool.end();
+    await db?.$client.end();
   }
+}
+
+function emptyReport({ plan, copy }: CopyPreparation): CopyReport {
+  return {
+    applied: false,
+    plan,
+    run_id: undefined,
+    copy_id: copy?.id,
+    tables: [],
+    rows: 0,
+    bytes: 0,
+    large_objects: 0,
+    sequences: 0,
+    history: 0,
+    users: undefined,
+    notes: [],
+    seconds: 0,
+    ledger_hash: undefined,
+  };
+}
+
+/** From here on no other copy writes there, and none that was killed does any more. */
+async function holdTarget(control: pg.Client, { address }: Side): Promise<void> {
+  if (!(await lockCopies(control))) {
+    throw new MigrationFailure(
+      'busy',
+      `Another copy is at work on ${address}. Wait until it has ended, then run again.`,
+    );
+  }
+  await endOrphans(control, APPLICATION_NAME);
+}
+
+/** From here on no table of the portal is dropped, rewritten or emptied, and none has been since the snapshot. */
+async function holdTables(holder: pg.Client, tables: readonly PortalTable[]): Promise<void> {
+  await lockPortalTables(holder, tables);
+  const rewritten = await findRewritten(holder, tables);
+  if (rewritten) {
+    throw new MigrationFailure('source', `${rewritten} was rewritten while the copy began. Run the command again.`);
+  }
+}
+
+function substituteIn({ scope, facts }: CopyPreparation): Substitute {
+  const becomes = new Map(scope.roles.map((role) => [role.name, role.becomes]));
+  return (role) => {
+    // PostgreSQL's own roles are in every server.
+    if (role.startsWith('pg_') || becomes.get(role) === 'itself') return role;
+    return becomes.get(role) === 'owner' ? facts.role : undefined;
+  };
 }
 
 /** The steps, in their order; those that an earlier run has done and that still hold are passed over. */
@@ -278,7 +286,7 @@ async function work(copying: Copying, control: pg.Client, decryption_key_ids: Re
   const begin = (step: string) => onEvent({ event: 'step', step });
 
   begin('what there is');
-  copying.steps = await at(sides.target, () => listSteps(control, copying.copy_id));
+  copying.steps = await askingCopy(sides.target, () => listSteps(control, copying.copy_id));
   const kept = await keepWhatHolds(copying, control);
 
   begin('roles, extensions and definitions');
@@ -327,7 +335,7 @@ async function analyzeTables({ tables, jobs, connect, sides }: Copying, control:
   const clients = [control, ...(await Promise.all(others))];
   await Promise.all(
     clients.map((client) =>
-      at(sides.target, async () => {
+      askingCopy(sides.target, async () => {
         for (let table = waiting.shift(); table; table = waiting.shift()) await analyzeTable(client, table);
       }),
     ),
@@ -341,11 +349,11 @@ async function analyzeTables({ tables, jobs, connect, sides }: Copying, control:
 async function keepWhatHolds(copying: Copying, control: pg.Client) {
   const { archive, copy, copy_id, steps, scope, sides, tables } = copying;
   const made = tables.map(({ identity }) => identity);
-  if (copy?.definitions === archive.hash && !(await at(sides.target, () => lacksTables(control, made)))) {
+  if (copy?.definitions === archive.hash && !(await askingCopy(sides.target, () => lacksTables(control, made)))) {
     const kept = await listKept(copying);
     if (kept.size === tables.length || !steps.has('keys begun')) return kept;
   }
-  await at(sides.target, async () => {
+  await askingCopy(sides.target, async () => {
     if (copy?.definitions) await dropMade(control, scope.schemas);
     await beginAnew(control, copy_id, archive.hash);
   });
@@ -356,9 +364,9 @@ async function keepWhatHolds(copying: Copying, control: pg.Client) {
 
 /** What of schema auth is not a user: sign-ins under way, and the old audit log, which becomes history. */
 async function carryBeside({ holder, run_id, sides, stall_seconds }: Copying, control: pg.Client): Promise<number> {
-  const audited = await at(sides.source, () => hasHistory(holder));
-  const there = await at(sides.source, () => listFlowColumns(holder));
-  return at(sides.target, async () => {
+  const audited = await askingCopy(sides.source, () => hasHistory(holder));
+  const there = await askingCopy(sides.source, () => listFlowColumns(holder));
+  return askingCopy(sides.target, async () => {
     const putAside = async ({ make, ...statements }: typeof copyHistory) => {
       await control.query(make);
       await pipeRows({ source: holder, target: control }, statements, { sides, stall_seconds, onBytes: () => {} });
@@ -374,13 +382,4 @@ async function carryBeside({ holder, run_id, sides, stall_seconds }: Copying, co
     await control.query('commit');
     return history;
   });
-}
-
-/** Does work that asks one side, and explains its errors as that side's. */
-async function at<T>(side: Side, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw explainCopy(error, side);
-  }
 }

@@ -84,7 +84,7 @@ export async function makeKeys(copying: Copying, target: pg.Client): Promise<voi
   const keys = archive.entries.filter(
     (entry) => entry.when === 'after the rows' && KEYS.test(entry.title) && !left.has(addressOf(entry)),
   );
-  const names = await askingCopy(sides.source, () => inQuotes(holder, () => nameObjects(holder, keys)));
+  const names = await quotedFrom(copying, () => nameObjects(holder, keys));
   await askingCopy(sides.target, async () => {
     await recordStep(target, { id: copy_id, step: 'keys begun', details: {}, at: clock() });
     const there = await inQuotes(target, () => listKeys(target, scope.schemas));
@@ -99,84 +99,26 @@ export async function makeKeys(copying: Copying, target: pg.Client): Promise<voi
  * owners, rights, how far sequences are. Resolves to the number of sequences.
  */
 export async function finishDefinitions(copying: Copying, target: pg.Client): Promise<number> {
-  const { archive, steps, scope, catalogue, leftOut, holder, substitute, facts, sides, copy_id, clock, notes } =
-    copying;
+  const { steps, scope, catalogue, holder, substitute, facts, sides, copy_id, clock, notes } = copying;
   const { schemas } = scope;
-  const from = <T>(ask: () => Promise<T>) => askingCopy(sides.source, () => inQuotes(holder, ask));
-  const sequences = await from(() => readSequences(holder, schemas));
+  const sequences = await quotedFrom(copying, () => readSequences(holder, schemas));
   if (steps.has('rights')) {
     await askingCopy(sides.target, () => setSequences(target, sequences));
     return sequences.length;
   }
 
-  const carried = new Set(scope.roles.filter(({ becomes }) => becomes === 'itself').map(({ name }) => name));
-  const extensionSchemas = scope.extensions
-    .filter(
-      ({ treatment, schema }) => treatment === 'made here' && !schemas.includes(schema) && !schema.startsWith('pg_'),
-    )
-    .map(({ schema }) => schema);
-  const there = await from(async () => ({
-    views: await listPopulatedViews(holder, schemas),
-    publications: await listPublications(holder),
-    eventTriggers: await listEventTriggers(holder, schemas),
-    owned: await listOwned(holder, schemas, [...carried]),
-    // On tables of schema auth the portal's policies are few, and Supabase's are none.
-    policies: await listPolicies(holder, [...schemas, 'auth']),
-    grants: await listGrants(holder, schemas),
-    authTriggers: (await listAuthTriggers(holder)).filter(({ calls }) => schemas.includes(calls)),
-    grantsBeside: await listGrants(holder, ['auth', ...new Set(extensionSchemas)]),
-    defaults: await listDefaultPrivileges(holder, schemas),
-  }));
-
+  const there = await quotedFrom(copying, () => readEffects(copying));
   notes.push(...aboutDefaults(catalogue));
-  const publications = there.publications.filter(({ all_tables }) => facts.superuser || !all_tables);
-  for (const { name } of there.publications) {
-    if (publications.some((published) => published.name === name)) continue;
-    notes.push(`Publication ${name} is of all tables, which only a superuser may publish: make it by hand.`);
-  }
-  const eventTriggers = addressesOf(facts.superuser ? there.eventTriggers : []);
-  if (there.eventTriggers.length > 0 && !facts.superuser) {
-    const names = there.eventTriggers.map(({ name }) => name).join(', ');
-    notes.push(`Event triggers are left out, which only a superuser may make: ${names}.`);
-  }
-  const published = addressesOf(publications.flatMap(({ addresses }) => addresses));
-  const left = addressesOf(leftOut);
-  const late = archive.entries.filter(
-    (entry) =>
-      entry.when === 'after the rows' &&
-      !KEYS.test(entry.title) &&
-      !left.has(addressOf(entry)) &&
-      (!ELSEWHERE.test(entry.title) || published.has(addressOf(entry))),
-  );
-  const isComment = ({ title }: Entry) => title.startsWith('COMMENT ');
-  const sql = await archive.sqlOf(late.filter((entry) => !isComment(entry)));
-  // A comment has no address: it is known by the name of what it is on.
-  const commentsOn = (kind: string, names: readonly string[]) => {
-    const titles = names.map((name) => `COMMENT - ${kind} ${pg.escapeIdentifier(name)} `);
-    return archive.entries.filter(({ title }) => titles.some((start) => title.startsWith(start)));
-  };
-  const comments = await archive.sqlOf([
-    ...late.filter(isComment),
-    ...commentsOn(
-      'PUBLICATION',
-      publications.map(({ name }) => name),
-    ),
-  ]);
-  const watching = await archive.sqlOf([
-    ...archive.entries.filter(
-      (entry) => entry.title.startsWith('EVENT TRIGGER ') && eventTriggers.has(addressOf(entry)),
-    ),
-    ...commentsOn('EVENT TRIGGER', facts.superuser ? there.eventTriggers.map(({ name }) => name) : []),
-  ]);
-
+  const permitted = whatMayBeMade(copying, there);
+  const { things, comments, watchers } = await lateScripts(copying, permitted);
   await askingCopy(sides.target, async () => {
     for (const view of there.views) await refreshView(target, view);
     await target.query('begin');
     await dropPublications(
       target,
-      publications.map(({ name }) => name),
+      permitted.publications.map(({ name }) => name),
     );
-    await target.query(sql);
+    await target.query(things);
     await giveToOwners(
       target,
       there.owned.filter(({ schema }) => schemas.includes(schema)),
@@ -185,11 +127,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
     await makeAuthTriggers(target, there.authTriggers);
     await target.query(comments);
     await inQuotes(target, () => setGrants(target, schemas, there.grants, substitute));
-    await addGrants(
-      target,
-      there.grantsBeside.filter(({ grantee }) => carried.has(grantee)).map(withoutMaking),
-      substitute,
-    );
+    await addGrants(target, there.grantsBeside, substitute);
     await setDefaultPrivileges(target, there.defaults, schemas, substitute);
     await setSequences(target, sequences);
     if (facts.owns_database) await setDatabaseSettings(target, scope.database_settings);
@@ -199,12 +137,85 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
       );
     }
     // Last of all: they would watch everything that is made after them.
-    await target.query(watching);
+    await target.query(watchers);
     await recordStep(target, { id: copy_id, step: 'rights', details: {}, at: clock() });
     await target.query('commit');
     await pinSettings(target, 'session');
   });
   return sequences.length;
+}
+
+/** Asks the source for names as SQL has to spell them. */
+function quotedFrom<T>({ holder, sides }: Copying, ask: () => Promise<T>): Promise<T> {
+  return askingCopy(sides.source, () => inQuotes(holder, ask));
+}
+
+/** What of the source acts on rows, and who owns and may what there. */
+async function readEffects({ scope, holder }: Copying) {
+  const { schemas } = scope;
+  const carried = new Set(scope.roles.filter(({ becomes }) => becomes === 'itself').map(({ name }) => name));
+  const extensionSchemas = scope.extensions
+    .filter(
+      ({ treatment, schema }) => treatment === 'made here' && !schemas.includes(schema) && !schema.startsWith('pg_'),
+    )
+    .map(({ schema }) => schema);
+  const beside = ['auth', ...new Set(extensionSchemas)];
+  return {
+    views: await listPopulatedViews(holder, schemas),
+    publications: await listPublications(holder),
+    eventTriggers: await listEventTriggers(holder, schemas),
+    owned: await listOwned(holder, schemas, [...carried]),
+    // On tables of schema auth the portal's policies are few, and Supabase's are none.
+    policies: await listPolicies(holder, [...schemas, 'auth']),
+    authTriggers: (await listAuthTriggers(holder)).filter(({ calls }) => schemas.includes(calls)),
+    grants: await listGrants(holder, schemas),
+    grantsBeside: (await listGrants(holder, beside)).filter(({ grantee }) => carried.has(grantee)).map(withoutMaking),
+    defaults: await listDefaultPrivileges(holder, schemas),
+  };
+}
+
+type Effects = Awaited<ReturnType<typeof readEffects>>;
+type Watching = Pick<Effects, 'publications' | 'eventTriggers'>;
+
+/** What the target's role may make of what a superuser makes; the rest is noted. */
+function whatMayBeMade({ facts, notes }: Copying, { publications, eventTriggers }: Effects): Watching {
+  if (facts.superuser) return { publications, eventTriggers };
+  for (const { name } of publications.filter(({ all_tables }) => all_tables)) {
+    notes.push(`Publication ${name} is of all tables, which only a superuser may publish: make it by hand.`);
+  }
+  if (eventTriggers.length > 0) {
+    const names = eventTriggers.map(({ name }) => name).join(', ');
+    notes.push(`Event triggers are left out, which only a superuser may make: ${names}.`);
+  }
+  return { publications: publications.filter(({ all_tables }) => !all_tables), eventTriggers: [] };
+}
+
+/** The dump's SQL of what comes after the rows and the keys: things, comments on them, and what watches them being made. */
+async function lateScripts({ archive, leftOut }: Copying, { publications, eventTriggers }: Watching) {
+  const left = addressesOf(leftOut);
+  const published = addressesOf(publications.flatMap(({ addresses }) => addresses));
+  const late = archive.entries.filter(
+    (entry) =>
+      entry.when === 'after the rows' &&
+      !KEYS.test(entry.title) &&
+      !left.has(addressOf(entry)) &&
+      (!ELSEWHERE.test(entry.title) || published.has(addressOf(entry))),
+  );
+  const isComment = ({ title }: Entry) => title.startsWith('COMMENT ');
+  // A comment has no address: it is known by the name of what it is on.
+  const commentsOn = (kind: string, named: readonly { name: string }[]) => {
+    const titles = named.map(({ name }) => `COMMENT - ${kind} ${pg.escapeIdentifier(name)} `);
+    return archive.entries.filter(({ title }) => titles.some((start) => title.startsWith(start)));
+  };
+  const watching = addressesOf(eventTriggers);
+  const watchers = archive.entries.filter(
+    (entry) => entry.title.startsWith('EVENT TRIGGER ') && watching.has(addressOf(entry)),
+  );
+  return {
+    things: await archive.sqlOf(late.filter((entry) => !isComment(entry))),
+    comments: await archive.sqlOf([...late.filter(isComment), ...commentsOn('PUBLICATION', publications)]),
+    watchers: await archive.sqlOf([...watchers, ...commentsOn('EVENT TRIGGER', eventTriggers)]),
+  };
 }
 
 /** Schema auth is gatehouse's: who could make functions in it could have them called by its statements. */
