@@ -28,7 +28,7 @@ export function sendError(log: Log): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     if (error instanceof RequestAborted) return void res.destroy();
     const isRefusal = error instanceof AuthError;
-    if (!isRefusal || isOurFault(error)) {
+    if (isRefusal ? isOurFault(error) : !isMalformedPath(error)) {
       log.error({ request_id: callerOf(req).request_id, fault: faultOf(error) }, 'fault');
     }
 
@@ -77,10 +77,14 @@ function speaksVersion({ headers }: Request): boolean {
   return !Number.isNaN(date.valueOf()) && date.toISOString().startsWith(version);
 }
 
+/** Express could not decode the path (`/admin/users/%zz`): nobody's fault but the caller's. */
+function isMalformedPath(error: unknown): boolean {
+  return error instanceof URIError;
+}
+
 /** What the client is told of a fault. */
 function answerTo(fault: unknown): AuthError {
-  // Express could not decode the path (`/admin/users/%zz`).
-  if (fault instanceof URIError) return new AuthError('validation_failed', { message: 'Malformed path' });
+  if (isMalformedPath(fault)) return new AuthError('validation_failed', { message: 'Malformed path' });
   const sqlstate = sqlstateOf(fault);
   if (sqlstate && UNSTORABLE.has(sqlstate)) return new AuthError('validation_failed');
   if (sqlstate === QUERY_CANCELED) return new AuthError('request_timeout');

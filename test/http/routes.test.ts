@@ -70,4 +70,6 @@ it.each(['%zz', '%', '%c0%80', '%e0%a4%a'])('a parameter that is no encoding (%s
   const response = await request(app).delete(`/admin/users/${parameter}`);
   expect(response.status).toBe(400);
   expect(response.body).toEqual({ code: 400, error_code: 'validation_failed', msg: 'Malformed path' });
+  // Whoever can write a fault into the log at will can have somebody woken by it.
+  expect(lines().filter(({ level }) => level === 'error')).toEqual([]);
 });
