@@ -1,5 +1,6 @@
 /** What cannot arrive as it is, what is done about it, and what the operator must decide: a sentence each. */
 import type { Catalogue, CatalogueObject } from '../catalogue/catalogue.ts';
+import type { Kind } from '../catalogue/kinds.ts';
 import { sizeOf } from '../copy/words.ts';
 import type { Finding } from '../migrate/plan.ts';
 import type { PortalScope } from '../portal/scope.ts';
@@ -75,6 +76,105 @@ export function serverFindings(
   return findings;
 }
 
+/** What is said where the portal has such objects. */
+interface Rule {
+  kind: Kind;
+  /** All of the kind, where it is left out. */
+  where?: (object: CatalogueObject, catalogue: Catalogue) => boolean;
+  says: (list: string) => Finding;
+}
+
+const rules: readonly Rule[] = [
+  {
+    kind: 'policy',
+    where: ({ facts }) => strings(facts.roles).some(isNobody),
+    says: (list) =>
+      stop(`A policy is for a role that does not exist (${list}). Drop it, or give it a role, at the source.`),
+  },
+  {
+    kind: 'index',
+    where: ({ facts }) => facts.valid === false,
+    says: (list) =>
+      warning(
+        `Built only in part at the source: ${list}. At the target it is built whole; drop it if it is not wanted.`,
+      ),
+  },
+  {
+    kind: 'constraint',
+    where: ({ facts }) => facts.enforced === false,
+    says: (list) =>
+      warning(`Not enforced at the source: ${list}. At the target it is, and rows that break it stop the copy.`),
+  },
+  {
+    kind: 'constraint',
+    where: ({ facts }) => facts.valid === false,
+    says: (list) => note(`Never validated: ${list}. It arrives as it is, for new rows only.`),
+  },
+  {
+    kind: 'table',
+    where: (object, catalogue) => isWithoutKey(object, catalogue) && object.facts.form !== 'partitioned',
+    says: (list) => note(`Without primary key: ${list}. Rows are compared by their whole content.`),
+  },
+  {
+    kind: 'trigger',
+    where: ({ facts }) => facts.enabled === 'always' || facts.enabled === 'replica',
+    says: (list) =>
+      warning(`Fires whatever else is said: ${list}. It is made after the rows, so it does not fire for them.`),
+  },
+  {
+    kind: 'table',
+    where: ({ facts }) => facts.form === 'foreign',
+    says: (list) =>
+      warning(`Rows are elsewhere: ${list}. The definition moves; make its server at the target before the copy.`),
+  },
+  {
+    kind: 'user mapping',
+    says: (list) =>
+      warning(
+        `A user mapping holds a password, and does not move: ${list}. Create it again at the target, where the server is wanted there.`,
+      ),
+  },
+  {
+    kind: 'language',
+    says: (list) =>
+      warning(`A language of no extension does not move: ${list}. Make it at the target before the copy.`),
+  },
+  {
+    kind: 'security label',
+    says: (list) =>
+      warning(
+        `Security labels do not move: ${list}. What they protect is open at the target until you load their provider there and set them again.`,
+      ),
+  },
+  {
+    kind: 'materialized view',
+    where: ({ facts }) => facts.populated === false,
+    says: (list) => note(`Not populated at the source: ${list}. It stays so.`),
+  },
+  {
+    kind: 'materialized view',
+    where: ({ facts }) => facts.populated === true,
+    says: (list) =>
+      note(
+        `Filled anew at the target from what it is made of: ${list}. Refresh it at the source as well, just before, for its rows to be compared.`,
+      ),
+  },
+  {
+    kind: 'publication',
+    says: (list) =>
+      note(
+        `Published to others: ${list}. What follows a publication of the source must be pointed at the target; Supabase's own stay behind.`,
+      ),
+  },
+];
+
+/** What only a superuser may make, and what is left out of the copy of anybody else. */
+const forSuperusers: Rule = {
+  kind: 'event trigger',
+  says: (list) =>
+    warning(`Only a superuser may make event triggers: ${list} is left out. Copy as one, or make it by hand.`),
+};
+
 /** About the portal's objects. */
 export function portalFindings(
   catalogue: Catalogue,
@@ -83,92 +183,17 @@ export function portalFindings(
   target: Server | undefined,
 ): Finding[] {
   const objects = [...catalogue.objects.values()];
-  const of = (kind: CatalogueObject['kind'], condition: (object: CatalogueObject) => boolean) =>
-    objects.filter((object) => object.kind === kind && condition(object)).map(({ name }) => name);
-
+  const holding = target && !target.superuser ? [...rules, forSuperusers] : rules;
   const findings = [
-    ...some(
-      of('policy', ({ facts }) => strings(facts.roles).some(isNobody)),
-      (list) =>
-        stop(`A policy is for a role that does not exist (${list}). Drop it, or give it a role, at the source.`),
-    ),
     ...callFindings(objects, scope, tools),
-    ...some(
-      of('index', ({ facts }) => facts.valid === false),
-      (list) =>
-        warning(
-          `Built only in part at the source: ${list}. At the target it is built whole; drop it if it is not wanted.`,
-        ),
-    ),
-    ...some(
-      of('constraint', ({ facts }) => facts.enforced === false),
-      (list) =>
-        warning(`Not enforced at the source: ${list}. At the target it is, and rows that break it stop the copy.`),
-    ),
-    ...some(
-      of('constraint', ({ facts }) => facts.valid === false),
-      (list) => note(`Never validated: ${list}. It arrives as it is, for new rows only.`),
-    ),
-    ...some(
-      of('table', (object) => isWithoutKey(object, catalogue) && object.facts.form !== 'partitioned'),
-      (list) => note(`Without primary key: ${list}. Rows are compared by their whole content.`),
-    ),
-    ...some(
-      of('trigger', ({ facts }) => facts.enabled === 'always' || facts.enabled === 'replica'),
-      (list) =>
-        warning(`Fires whatever else is said: ${list}. It is made after the rows, so it does not fire for them.`),
-    ),
-    ...some(
-      of('table', ({ facts }) => facts.form === 'foreign'),
-      (list) =>
-        warning(`Rows are elsewhere: ${list}. The definition moves; make its server at the target before the copy.`),
-    ),
-    ...some(
-      of('user mapping', () => true),
-      (list) =>
-        warning(
-          `A user mapping holds a password, and does not move: ${list}. Create it again at the target, where the server is wanted there.`,
-        ),
-    ),
-    ...some(
-      of('language', () => true),
-      (list) => warning(`A language of no extension does not move: ${list}. Make it at the target before the copy.`),
-    ),
-    ...some(
-      of('security label', () => true),
-      (list) =>
-        warning(
-          `Security labels do not move: ${list}. What they protect is open at the target until you load their provider there and set them again.`,
-        ),
-    ),
-    ...some(
-      of('materialized view', ({ facts }) => facts.populated === false),
-      (list) => note(`Not populated at the source: ${list}. It stays so.`),
-    ),
-    ...some(
-      of('materialized view', ({ facts }) => facts.populated === true),
-      (list) =>
-        note(
-          `Filled anew at the target from what it is made of: ${list}. Refresh it at the source as well, just before, for its rows to be compared.`,
-        ),
-    ),
-    ...some(
-      of('publication', () => true),
-      (list) =>
-        note(
-          `Published to others: ${list}. What follows a publication of the source must be pointed at the target; Supabase's own stay behind.`,
-        ),
-    ),
+    ...holding.flatMap(({ kind, where = () => true, says }) => {
+      const found = objects.filter((object) => object.kind === kind && where(object, catalogue));
+      return some(
+        found.map(({ name }) => name),
+        says,
+      );
+    }),
   ];
-  if (target && !target.superuser) {
-    findings.push(
-      ...some(
-        of('event trigger', () => true),
-        (list) =>
-          warning(`Only a superuser may make event triggers: ${list} is left out. Copy as one, or make it by hand.`),
-      ),
-    );
-  }
   const everybody = objects.find(({ kind, name }) => kind === 'grant' && name === 'to public on schema public');
   if (strings(everybody?.facts.privileges).includes('CREATE')) {
     findings.push(
