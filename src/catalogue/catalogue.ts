@@ -61,13 +61,6 @@ export function byKey(objects: readonly CatalogueObject[]): Map<string, Catalogu
   return new Map(sorted.map((object) => [objectKey(object), object]));
 }
 
-/** How many there are of each kind that there is any of. */
-export function countByKind({ objects }: Catalogue): Map<Kind, number> {
-  const counts = new Map<Kind, number>();
-  for (const { kind } of objects.values()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  return counts;
-}
-
 function objectOf(kind: Kind, { object, parent, guest, ...facts }: CatalogueRow): CatalogueObject {
   const known = facts as Record<string, Fact>;
   const hangsOn = typeof parent === 'string' ? parent : null;
