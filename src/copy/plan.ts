@@ -10,7 +10,7 @@ import { countLargeObjects } from '../portal/large-objects.sql.ts';
 import { countDefiners, type LooseEnd, listForeignServers, listLooseEnds, listMade } from '../portal/objects.sql.ts';
 import { listAuthTriggers } from '../portal/rights.sql.ts';
 import { readTarget, type TargetFacts } from '../portal/roles.sql.ts';
-import { type PortalScope, portalScope } from '../portal/scope.ts';
+import { type PortalScope, portalScope, type ScopedRole } from '../portal/scope.ts';
 import { listPortalTables, type PortalTable } from '../portal/tables.sql.ts';
 import { type CopyRow, findCopy, identityOf } from './copies.sql.ts';
 
@@ -161,6 +161,7 @@ export async function prepareCopy(
       `Row security holds for the owner, too, of ${forced.join(', ')}; ${facts.role} will own what \`postgres\` owned and may not pass it, as \`postgres\` may. As a superuser: alter role "${facts.role}" bypassrls.`,
     );
   }
+  for (const sentence of lackingBypass(moving, facts)) warning(sentence);
   for (const { kind, what, needs } of looseEnds) {
     if (kind === 'other') stop(`${what} needs ${needs}, which does not come along: change or drop it at the source.`);
     else warning(`The ${kind} ${what} is left out: it needs ${needs}, which does not come along.`);
@@ -210,6 +211,22 @@ export async function prepareCopy(
     findings,
   };
   return { plan, scope, catalogue, tables, facts, source_identity, copy, leftOut };
+}
+
+/** Roles that pass row security at the source, and would not at the target. */
+function lackingBypass(moving: readonly ScopedRole[], facts: TargetFacts): string[] {
+  const { role: me, version, roles: existing, bypassing, may_grant_bypass } = facts;
+  return moving.flatMap(({ name, inherit, bypassrls }) => {
+    const exists = existing.includes(name);
+    if (!bypassrls || (exists ? bypassing.includes(name) : may_grant_bypass)) return [];
+    return `${name} passes row security at the source, and would not here: ${me} may not grant that. As a superuser: ${remedy()}.`;
+
+    function remedy(): string {
+      if (exists) return `alter role "${name}" bypassrls`;
+      if (version >= 16) return `alter role "${me}" createrole bypassrls`;
+      return `create role "${name}" nologin ${inherit ? 'inherit' : 'noinherit'} bypassrls`;
+    }
+  });
 }
 
 /** Whoever is no superuser is refused it, in the middle of a copy. */

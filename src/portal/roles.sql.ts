@@ -14,6 +14,8 @@ export interface TargetFacts {
   roles: string[];
   /** Those of them that may do everything. */
   superusers: string[];
+  /** Those of them that pass row security. */
+  bypassing: string[];
   /** May grant BYPASSRLS: a superuser, and since 16 whoever has it and may create roles. */
   may_grant_bypass: boolean;
   /** May create schemas in this database. */
@@ -30,7 +32,8 @@ export async function readTarget(client: pg.ClientBase): Promise<TargetFacts> {
             has_database_privilege(current_database(), 'create') as may_create,
             pg_has_role(d.datdba, 'usage') as owns_database, pg_encoding_to_char(d.encoding)::text as encoding,
             array(select rolname::text from pg_roles) as roles,
-            array(select rolname::text from pg_roles where rolsuper) as superusers
+            array(select rolname::text from pg_roles where rolsuper) as superusers,
+            array(select rolname::text from pg_roles where rolsuper or rolbypassrls) as bypassing
        from pg_roles as r, pg_database as d,
             (select current_setting('server_version_num')::int / 10000 as version) as v
       where r.rolname = current_user and d.datname = current_database()`,

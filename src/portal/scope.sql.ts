@@ -64,12 +64,23 @@ export async function listExtensions(client: pg.ClientBase): Promise<ExtensionFa
   return rows;
 }
 
-/** Extension → the version that CREATE EXTENSION would install here. */
-export async function listAvailableExtensions(client: pg.ClientBase): Promise<Map<string, string>> {
-  const { rows } = await client.query<{ name: string; version: string }>(
-    'select name, coalesce(installed_version, default_version) as version from pg_available_extensions',
+export interface AvailableExtension {
+  /** That is installed, or that CREATE EXTENSION would install. */
+  version: string;
+  /** It is installed, or the connected role may install it where it may create schemas. */
+  installable: boolean;
+}
+
+/** Extensions that this server has, by name. */
+export async function listAvailableExtensions(client: pg.ClientBase): Promise<Map<string, AvailableExtension>> {
+  const { rows } = await client.query<AvailableExtension & { name: string }>(
+    `select e.name, coalesce(e.installed_version, e.default_version) as version,
+            e.installed_version is not null or r.rolsuper or coalesce(v.trusted or not v.superuser, false) as installable
+       from pg_available_extensions as e
+       join pg_roles as r on r.rolname = current_user
+       left join pg_available_extension_versions as v on v.name = e.name and v.version = e.default_version`,
   );
-  return new Map(rows.map(({ name, version }) => [name, version]));
+  return new Map(rows.map(({ name, ...extension }) => [name, extension]));
 }
 
 export interface RoleFacts {

@@ -5,6 +5,7 @@
  */
 import type pg from 'pg';
 import {
+  type AvailableExtension,
   type ExtensionFacts,
   listAvailableExtensions,
   listDatabaseSettings,
@@ -30,7 +31,7 @@ interface Stated {
 export interface ScopedSchema extends SchemaFacts, Stated {}
 
 export interface ScopedExtension extends ExtensionFacts, Stated {
-  /** What the target would install; undefined where it does not have the extension, or where no target was asked. */
+  /** What the target has or would install; undefined where it does not have the extension, or where no target was asked. */
   target_version: string | undefined;
   /** Objects in schemas that move which are made of it. */
   used: number;
@@ -159,20 +160,26 @@ function scopeSchema(facts: SchemaFacts): ScopedSchema {
 function scopeExtension(
   facts: ExtensionFacts,
   schemas: readonly string[],
-  available: ReadonlyMap<string, string> | undefined,
+  available: ReadonlyMap<string, AvailableExtension> | undefined,
 ): ScopedExtension {
   const used = schemas.reduce((sum, schema) => sum + (facts.dependents[schema] ?? 0), 0);
-  return { ...facts, used, target_version: available?.get(facts.name), ...stated() };
+  const there = available?.get(facts.name);
+  return { ...facts, used, target_version: there?.version, ...stated() };
 
   function stated(): Stated {
-    if (available?.has(facts.name)) return { treatment: 'made here', why: 'The target has it.' };
-    const platform = Object.hasOwn(platformExtensions, facts.name) ? platformExtensions[facts.name] : undefined;
-    const lacks = platform ?? (available ? 'The target does not have it.' : 'No target was asked whether it has it.');
+    if (there?.installable) return { treatment: 'made here', why: 'The target has it.' };
+    const lacks = whatIsLacking();
     if (used === 0) return { treatment: 'stays', why: `${lacks} No column, default or index of the portal needs it.` };
     return {
       treatment: 'decide',
       why: `${lacks} ${used} ${used === 1 ? 'object' : 'objects'} of the portal are made of it: install it at the target, or change them.`,
     };
+  }
+
+  function whatIsLacking(): string {
+    if (there) return 'Only a superuser may install it at the target.';
+    const platform = Object.hasOwn(platformExtensions, facts.name) ? platformExtensions[facts.name] : undefined;
+    return platform ?? (available ? 'The target does not have it.' : 'No target was asked whether it has it.');
   }
 }
 
