@@ -12,7 +12,7 @@ import { applySchemaChanges } from '../db/schema-changes.ts';
 import { MigrationFailure, type Side } from '../migrate/failure.ts';
 import type { RecordedRun } from '../migrate/record.ts';
 import type { MigrationEvent, MigrationReport } from '../migrate/run.ts';
-import { connectTo, exportSnapshot, type Line, pinSettings, readAt, sideOf } from '../migrate/source.sql.ts';
+import { connectTo, exportSnapshot, heard, type Line, pinSettings, readAt, sideOf } from '../migrate/source.sql.ts';
 import { migrateUsers } from '../migrate/users.ts';
 import { dropMade } from '../portal/objects.sql.ts';
 import { refuseSharedBackends } from '../portal/pooler.ts';
@@ -86,7 +86,7 @@ export interface CopyOptions {
   env?: NodeJS.ProcessEnv;
   /** Keys of GoTrue's column encryption that the service will have. */
   decryption_key_ids?: ReadonlySet<string>;
-  /** How long no byte may move. */
+  /** How long no byte may move, and a side may say nothing before it is asked whether it is at work. */
   stall_seconds?: number;
   /** A table of more bytes than this is read in parts, by as many connections as there are. */
   part_bytes?: number;
@@ -139,7 +139,7 @@ export async function copyPortal(
   const aborter = new AbortController();
   const connect = (side: 'source' | 'target', application_name = APPLICATION_NAME) =>
     askingCopy(sides[side], async () => {
-      const line = await connectTo(configs[side], application_name);
+      const line = await connectTo(configs[side], application_name, stall_seconds);
       lines.push(line);
       return line.client;
     });
@@ -154,7 +154,8 @@ export async function copyPortal(
     );
     const control = await connect('target', 'gatehouse migrate');
     await askingCopy(sides.target, () => pinSettings(control, 'session'));
-    const preparation = await askingCopy(sides.target, () => prepareCopy(holder, control, sides));
+    const [there, here] = [heard(holder, sides.source, explainCopy), heard(control, sides.target, explainCopy)];
+    const preparation = await prepareCopy(there, here, sides);
     const { plan, scope } = preparation;
     onEvent({ event: 'plan', plan });
     const report = emptyReport(preparation);

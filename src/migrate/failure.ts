@@ -32,6 +32,19 @@ export class MigrationFailure extends Error {
   }
 }
 
+/** A connection that is open, and over which nothing is to be expected any more. */
+export class Silence extends Error {
+  override readonly name = 'Silence';
+
+  constructor(seconds: number, state: 'not at work' | 'silent') {
+    const found = {
+      'not at work': 'is not at work on what it was asked: the answer is lost on the way',
+      silent: 'does not answer on a new connection either: it hangs, or the way to it is cut',
+    };
+    super(`for ${seconds} seconds it has said nothing, and it ${found[state]}`);
+  }
+}
+
 /** One of the two databases, as a sentence may name it: never with its password. */
 export interface Side {
   name: 'source' | 'target';
@@ -125,11 +138,17 @@ export function explain(error: unknown, side: Side): unknown {
     }
     return error;
   }
+  if (error instanceof Silence) {
+    return new MigrationFailure(
+      'lost',
+      `The ${side.name} does not answer any more (${side.address}): ${error.message}. ${NOTHING_CHANGED}`,
+    );
+  }
   const { code } = error as NodeJS.ErrnoException;
   if (code && unreachable.has(code)) {
     return unusable(side, `${side.address} cannot be reached (${code})`, 'Check host and port');
   }
-  if (/timeout expired|timeout exceeded|terminated due to connection timeout/.test(error.message)) {
+  if (/timeout expired|timeout exceeded|read timeout|terminated due to connection timeout/.test(error.message)) {
     return unusable(side, `${side.address} does not answer`, 'Check host, port and firewall');
   }
   if (/does not support SSL/.test(error.message)) {

@@ -1,7 +1,8 @@
 /** The two databases as they are spoken to during a migration: one frozen view of the source, pinned text forms on both. */
 import { Socket } from 'node:net';
 import pg from 'pg';
-import { explain, type Side } from './failure.ts';
+import { asking, explain, type Side } from './failure.ts';
+import { SILENCE_SECONDS, watchForSilence } from './silence.sql.ts';
 
 /**
  * What makes the text of a value the same on both sides and of full precision, whatever the servers' defaults are (a
@@ -88,8 +89,17 @@ export interface Line {
   cut(): void;
 }
 
-/** Connects for long work: kept alive, and a connection that breaks while idle fails its next statement. */
-export async function connectTo(config: pg.ClientConfig, application_name = 'gatehouse migrate'): Promise<Line> {
+/**
+ * Connects for long work: kept alive, and a connection that breaks while idle fails its next statement. A server that hangs fails
+ * the statement that it was asked (`silence.sql.ts`).
+ *
+ * @param stall_seconds how long it may say nothing before it is asked whether it is at work
+ */
+export async function connectTo(
+  config: pg.ClientConfig,
+  application_name = 'gatehouse migrate',
+  stall_seconds = SILENCE_SECONDS,
+): Promise<Line> {
   const socket = new Socket();
   const client = new pg.Client({
     ...config,
@@ -104,11 +114,22 @@ export async function connectTo(config: pg.ClientConfig, application_name = 'gat
   client.on('error', () => {});
   try {
     await client.connect();
+    await watchForSilence({ client, socket, config, seconds: stall_seconds });
   } catch (error) {
     socket.destroy();
     throw error;
   }
   return { client, cut: () => socket.destroy() };
+}
+
+/** The same connection, whose errors say which side they are of, whoever asks both. */
+export function heard(client: pg.Client, side: Side, explained = explain): pg.Client {
+  const ask = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const query = (...args: unknown[]) => {
+    const asked = ask(...args);
+    return asked instanceof Promise ? asking(side, () => asked, explained) : asked;
+  };
+  return Object.create(client, { query: { value: query } });
 }
 
 const BEGIN = 'begin transaction isolation level repeatable read read only';

@@ -11,7 +11,7 @@ import { type Census, takeCensus } from '../migrate/census.sql.ts';
 import { asking, MigrationFailure, type Side } from '../migrate/failure.ts';
 import { censusFindings, type Finding, preparePlan } from '../migrate/plan.ts';
 import { checkSource } from '../migrate/shapes.ts';
-import { connectTo, exportSnapshot, type Line, sideOf } from '../migrate/source.sql.ts';
+import { connectTo, exportSnapshot, heard, type Line, sideOf } from '../migrate/source.sql.ts';
 import { refuseSharedBackends } from '../portal/pooler.ts';
 import { type PortalScope, portalScope } from '../portal/scope.ts';
 import { portalFindings, readingFindings, serverFindings, serviceFindings } from './findings.ts';
@@ -63,6 +63,7 @@ const FAR_BYTES_PER_SECOND = 10e6;
  *
  * @param decryption_key_ids Keys of GoTrue's column encryption that the service will have.
  * @param env Of the process: where pg_dump is looked for.
+ * @param stall_seconds How long a side may say nothing before it is asked whether it is at work.
  * @throws MigrationFailure in one sentence when either side cannot be read.
  */
 export async function planPortal(
@@ -70,17 +71,18 @@ export async function planPortal(
   target: pg.ClientConfig | undefined,
   decryption_key_ids: ReadonlySet<string> = new Set(),
   env: NodeJS.ProcessEnv = {},
+  stall_seconds?: number,
 ): Promise<PortalPlan> {
   const lines: Line[] = [];
-  const connect = async (config: pg.ClientConfig) => {
-    const line = await connectTo(config, APPLICATION_NAME);
+  const connect = async (side: Side, config: pg.ClientConfig) => {
+    const line = await connectTo(config, APPLICATION_NAME, stall_seconds);
     lines.push(line);
-    return line.client;
+    return heard(line.client, side);
   };
   const open = async (side: Side, config: pg.ClientConfig): Promise<Place> =>
     asking(side, async () => {
-      const client = await connect(config);
-      if (side.name === 'source') await refuseSharedBackends(client, () => connect(config));
+      const client = await connect(side, config);
+      if (side.name === 'source') await refuseSharedBackends(client, () => connect(side, config));
       await exportSnapshot(client);
       return { client, side, server: await readServer(client) };
     });

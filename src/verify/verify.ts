@@ -17,7 +17,7 @@ import { untold } from '../catalogue/coverage.ts';
 import { readServerFacts } from '../migrate/catalogue.sql.ts';
 import { asking, MigrationFailure, type Side } from '../migrate/failure.ts';
 import type { TableProof } from '../migrate/proof.ts';
-import { connectTo, exportSnapshot, type Line, readAt, sideOf } from '../migrate/source.sql.ts';
+import { connectTo, exportSnapshot, heard, type Line, readAt, sideOf } from '../migrate/source.sql.ts';
 import { carriedTables, fleetingTables } from '../migrate/tables.ts';
 import { verifyUsers } from '../migrate/users.ts';
 import { listLooseEnds } from '../portal/objects.sql.ts';
@@ -79,6 +79,8 @@ export interface VerifyOptions {
   clock?: () => Date;
   /** Who runs it, for the record. */
   operator?: string;
+  /** How long a side may say nothing before it is asked whether it is at work. */
+  stall_seconds?: number;
 }
 
 /**
@@ -99,9 +101,9 @@ export async function verifyPortal(
   const lines: Line[] = [];
   const connect = (config: pg.ClientConfig, at: Side) =>
     explaining(at, async () => {
-      const line = await connectTo(config, 'gatehouse migrate verify');
+      const line = await connectTo(config, 'gatehouse migrate verify', options.stall_seconds);
       lines.push(line);
-      return heard(line.client, at);
+      return heard(line.client, at, explainVerify);
     });
 
   const record = recordOf(target, { run_id, command: COMMAND, operator, clock, side });
@@ -185,13 +187,6 @@ export async function verifyPortal(
 /** Does work that asks one side alone, and explains its errors as that side's. */
 function explaining<T>(side: Side, work: () => Promise<T>): Promise<T> {
   return asking(side, work, explainVerify);
-}
-
-/** The same client, whose errors say which side they are of. */
-function heard(client: pg.Client, side: Side): pg.Client {
-  const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-  client.query = ((...args: unknown[]) => explaining(side, () => query(...args))) as typeof client.query;
-  return client;
 }
 
 async function reading<T>(side: Sides<Side>, work: () => Promise<T>): Promise<T> {
