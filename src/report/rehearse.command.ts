@@ -13,12 +13,13 @@ export const help = `gatehouse migrate rehearse --from URL [--to URL] [--out DIR
   Practises the move: makes a scratch database on the target's server, copies the portal and its users into it, verifies
   every definition and row, makes the report, and removes the scratch database again. The source is only read, the target's
   own database is not touched. Roles that the portal names belong to the whole server: they are made where they are missing,
-  without the right to sign in, and stay. Needs the right to create databases, and room for the portal once more.
+  without the right to sign in, and stay. Needs the right to create databases, and room for the portal once more. What a
+  rehearsal that was broken off has left, the next one removes.
 
   --from URL       the Supabase database, as for "migrate copy"
   --to URL         a database on the target's server; DATABASE_URL, or that of "npm start", when left out
   --out DIRECTORY  writes the rehearsal's report there
-  --keep           leaves the scratch database, for the portal's own tests
+  --keep           leaves the scratch database, for the portal's own tests, or to look at what is not equal
   --json           one JSON object per line instead of text
 
   Exit codes: 0 everything held, 1 fault, 2 usage, 3 source, 4 target, 5 a side went away, 6 not equal, 8 another migration

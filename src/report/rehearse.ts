@@ -3,7 +3,7 @@
  * on, and removed again. Shows that it works and how long it takes, before anybody has to stand still for it.
  */
 import { randomBytes } from 'node:crypto';
-import type pg from 'pg';
+import pg from 'pg';
 import type { Connection } from '../config/connection.ts';
 import { copyPortal } from '../copy/copy.ts';
 import { sizeOf } from '../copy/words.ts';
@@ -13,7 +13,7 @@ import { planPortal } from '../plan/plan.ts';
 import { verifyPortal } from '../verify/verify.ts';
 import { duration } from './criteria.ts';
 import { createScratch, dropRests, dropScratch, keepScratch, mayCreateDatabases } from './rehearse.sql.ts';
-import { type MigrationRecord, makeReport, writeReport } from './report.ts';
+import { type MigrationRecord, makeDirectory, makeReport, writeReport } from './report.ts';
 
 export interface RehearsalStep {
   step: string;
@@ -53,7 +53,8 @@ const number = (value: number) => value.toLocaleString('en-US');
  * Moves the portal into a scratch database on the target's server and removes it again. At the target itself nothing is changed;
  * roles, which belong to a whole server, stay where the copy has made them.
  *
- * @throws MigrationFailure at the first step that does not hold, `unequal` where what arrived is not what was sent
+ * @throws MigrationFailure at the first step that does not hold, `unequal` where what arrived is not what was sent: with `keep`
+ *   the scratch database stays then, too
  */
 export async function rehearse(
   source: Connection,
@@ -121,6 +122,8 @@ export async function rehearse(
     return { seconds: copied.seconds + verified.seconds, reports };
   }
 
+  // Before hours have passed.
+  if (out !== undefined) await makeDirectory(out);
   const held: (() => void)[] = [];
   const server = await asking(side, () => connectTo(target, APPLICATION_NAME));
   held.push(server.cut);
@@ -134,14 +137,20 @@ export async function rehearse(
     // Whoever is connected shows later rehearsals that this one is at work.
     const holder = await asking(side, () => connectTo(scratch, APPLICATION_NAME));
     const drop = () => asking(side, () => dropScratch(server.client, name));
+    const retain = () => {
+      holder.cut();
+      return asking(side, () => keepScratch(server.client, name));
+    };
     try {
       const moved = await move(scratch);
-      holder.cut();
-      const kept = keep ? await asking(side, () => keepScratch(server.client, name)) : undefined;
+      const kept = keep ? await retain() : undefined;
       if (!keep) await step('clean-up', drop, () => 'the scratch database is gone');
       return { steps, kept, ...moved };
     } catch (error) {
+      const isUnequal = error instanceof MigrationFailure && error.kind === 'unequal';
+      if (isUnequal && keep) throw new MigrationFailure('unequal', `${error.message} ${whereToLook(await retain())}`);
       await drop().catch(() => {});
+      if (isUnequal) throw new MigrationFailure('unequal', `${error.message} Rehearse with --keep to look at it.`);
       throw error;
     } finally {
       holder.cut();
@@ -151,9 +160,13 @@ export async function rehearse(
   }
 }
 
+function whereToLook(kept: string): string {
+  return `The scratch database stays: ${kept}. With it in the URL of --to, gatehouse migrate verify names everything.`;
+}
+
 async function makeScratch(client: pg.ClientBase, role: string): Promise<{ name: string; rests: number }> {
   if (!(await mayCreateDatabases(client))) {
-    const sentence = `The target cannot be used: role ${role} may not create databases. Use one that may, for the rehearsal.`;
+    const sentence = `The target cannot be used: role ${role} may not create databases. As a superuser: alter role ${pg.escapeIdentifier(role)} createdb.`;
     throw new MigrationFailure('target', sentence);
   }
   const rests = await dropRests(client);
@@ -174,7 +187,7 @@ function describeDifferences({
     ...(large_objects.equal ? [] : ['Large objects differ.']),
   ];
   const more = named.length > 5 ? ` And ${number(named.length - 5)} more.` : '';
-  return `What arrived is not what was sent: ${named.slice(0, 5).join(' ')}${more} Rehearse with --keep, and gatehouse migrate verify names everything.`;
+  return `What arrived is not what was sent: ${named.slice(0, 5).join(' ')}${more}`;
 }
 
 function describeRecord({ criteria, ledger }: MigrationRecord): string {

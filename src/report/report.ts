@@ -4,7 +4,7 @@
  * first, and from what the target says of itself; nothing is changed.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Connection } from '../config/connection.ts';
@@ -108,8 +108,8 @@ async function readRecord(
 export async function writeReport(record: MigrationRecord, directory: string): Promise<string[]> {
   const contents = { html: reportPage(record), json: `${JSON.stringify(record, null, 2)}\n` };
   const paths: string[] = [];
+  await makeDirectory(directory);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
     for (const [ending, content] of Object.entries(contents)) {
       const path = join(directory, `migration-report.${ending}`);
       // Renamed when it is whole: what was there before keeps neither its rights nor half of its lines, and what it leads to
@@ -120,9 +120,27 @@ export async function writeReport(record: MigrationRecord, directory: string): P
       paths.push(path);
     }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new MigrationFailure('usage', `The report cannot be written to ${directory} (${code}): name another --out.`);
+    throw unwritable(directory, error);
   }
   return paths;
+}
+
+/**
+ * The directory of a report is there, for its owner alone where it was missing, and can be written to.
+ *
+ * @throws MigrationFailure `usage` where it cannot
+ */
+export async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await access(directory, constants.W_OK);
+  } catch (error) {
+    throw unwritable(directory, error);
+  }
+}
+
+function unwritable(directory: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) return error;
+  return new MigrationFailure('usage', `The report cannot be written to ${directory} (${code}): name another --out.`);
 }

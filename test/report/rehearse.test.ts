@@ -138,6 +138,33 @@ test('ends at the first step that does not hold, says which, and leaves no scrat
   expect(await scratchDatabases()).toEqual([]);
 });
 
+test('what is not equal stays with --keep, under a name that is said, and goes without', async () => {
+  await query(source.adminUrl, 'create language rehearsal_speech handler plpgsql_call_handler');
+  try {
+    const kept = await gatehouse(['--from', source.url, '--keep']);
+    expect([kept.code, kept.stdout]).toEqual([6, expect.stringMatching(/\n {2}✗ verify\n$/)]);
+    const [, name] =
+      /rehearsal_speech .* The scratch database stays: (\w+)\. With it in the URL of --to, /.exec(kept.stderr) ?? [];
+    expect(await scratchDatabases()).toEqual([name]);
+    await query(adminUrl(), `drop database "${name}"`);
+
+    const { code, stderr } = await gatehouse(['--from', source.url]);
+    expect([code, stderr]).toEqual([
+      6,
+      expect.stringMatching(/rehearsal_speech .* Rehearse with --keep to look at it\.\n$/),
+    ]);
+    expect(await scratchDatabases()).toEqual([]);
+  } finally {
+    await query(source.adminUrl, 'drop language rehearsal_speech');
+  }
+});
+
+test('a report that cannot be written is known before anything is made', async () => {
+  const { code, stdout, stderr } = await gatehouse(['--from', source.url, '--out', '/dev/null/report']);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toBe('The report cannot be written to /dev/null/report (ENOTDIR): name another --out.\n');
+});
+
 test('refuses a role that may not create databases, in a sentence', async () => {
   await query(adminUrl(), "create role rehearsal_reader login password 'reader'");
   try {
@@ -147,7 +174,7 @@ test('refuses a role that may not create databases, in a sentence', async () => 
     const { code, stderr } = await gatehouse(['--from', source.url, '--to', url.href]);
     expect(code).toBe(4);
     expect(stderr).toBe(
-      'The target cannot be used: role rehearsal_reader may not create databases. Use one that may, for the rehearsal.\n',
+      'The target cannot be used: role rehearsal_reader may not create databases. As a superuser: alter role "rehearsal_reader" createdb.\n',
     );
   } finally {
     await query(adminUrl(), 'drop role rehearsal_reader');
