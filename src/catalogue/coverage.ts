@@ -21,7 +21,7 @@ const settings: Untold = {
   why: "who may connect and change settings is for the target's administrator to say",
 };
 const ofExtensions: Untold = {
-  what: 'rights on and comments of what extensions made',
+  what: 'comments of extensions, and rights on and comments of what they made',
   why: 'each extension makes its own where it is installed',
 };
 

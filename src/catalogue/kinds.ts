@@ -255,7 +255,7 @@ export const kinds = {
       ...all('constraint changed', { form: 'form', enforced: 'enforced' }),
       ...all('constraint changed', { definition: 'definition' }, 'sql'),
       valid: { drift: 'constraint changed', words: 'validated' },
-      ...all('constraint changed', { clustered: 'CLUSTER' }),
+      ...all('constraint changed', { clustered: 'CLUSTER', index_options: 'storage parameters of its index' }),
       comment,
       index_comment: commentOf('its index'),
     },

@@ -25,13 +25,13 @@ export const aboutRelations = {
                join pg_class as p on p.oid = h.inhparent
                join pg_namespace as pn on pn.oid = p.relnamespace
               where h.inhrelid = c.oid) end as partition,
-           case when not c.relispartition then array(
+           array(
              select format('%I.%I', pn.nspname, p.relname)
                from pg_inherits as h
                join pg_class as p on p.oid = h.inhparent
                join pg_namespace as pn on pn.oid = p.relnamespace
-              where h.inhrelid = c.oid
-              order by h.inhseqno) end as inherits,
+              where h.inhrelid = c.oid and not c.relispartition
+              order by h.inhseqno) as inherits,
            c.relrowsecurity as row_security, c.relforcerowsecurity as forced_row_security,
            ${role('c.relowner')} as owner,
            ${sorted(`c.reloptions || array(select 'toast.' || o from pg_class as t, unnest(t.reloptions) as o where t.oid = c.reltoastrelid)`)} as options,
@@ -117,6 +117,7 @@ export const aboutRelations = {
               from pg_class as f join pg_namespace as fn on fn.oid = f.relnamespace
              where f.oid = o.confrelid) as "references",
            (select x.indisclustered from pg_index as x where x.indexrelid = o.conindid and o.contype in ('p', 'u', 'x')) as clustered,
+           (select ${sorted('i.reloptions')} from pg_class as i where i.oid = o.conindid and o.contype in ('p', 'u', 'x')) as index_options,
            obj_description(o.oid, 'pg_constraint') as comment,
            case when o.contype in ('p', 'u', 'x') then obj_description(o.conindid, 'pg_class') end as index_comment
       from pg_constraint as o

@@ -67,10 +67,14 @@ export const aboutTypesAndFunctions = {
            case p.proparallel when 's' then 'safe' when 'r' then 'restricted' else 'unsafe' end as parallel,
            p.procost::text as cost, p.prorows::text as rows,
            ${functionName('p.prosupport')} as support,
-           (select array[a.aggkind::text, a.aggtransfn::regprocedure::text, format_type(a.aggtranstype, null),
-                         ${functionName('a.aggfinalfn')}, ${functionName('a.aggcombinefn')},
+           (select array[a.aggkind::text, a.aggnumdirectargs::text, a.aggtransfn::regprocedure::text,
+                         format_type(a.aggtranstype, null), a.aggtransspace::text, a.agginitval,
+                         ${functionName('a.aggfinalfn')}, a.aggfinalextra::text, a.aggfinalmodify::text,
+                         ${functionName('a.aggcombinefn')}, ${functionName('a.aggserialfn')}, ${functionName('a.aggdeserialfn')},
                          ${functionName('a.aggmtransfn')}, ${functionName('a.aggminvtransfn')},
-                         nullif(a.aggsortop, 0)::regoperator::text, a.agginitval]
+                         format_type(nullif(a.aggmtranstype, 0), null), a.aggmtransspace::text, a.aggminitval,
+                         ${functionName('a.aggmfinalfn')}, a.aggmfinalextra::text, a.aggmfinalmodify::text,
+                         nullif(a.aggsortop, 0)::regoperator::text]
               from pg_aggregate as a where a.aggfnoid = p.oid) as aggregate,
            ${role('p.proowner')} as owner, obj_description(p.oid, 'pg_proc') as comment
       from pg_proc as p

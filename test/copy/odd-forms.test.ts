@@ -1,12 +1,11 @@
 /** What no tutorial has and a real portal does: each kind of object in its odd forms arrives, on every major, and is found equal. */
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { copyPortal } from '../../src/copy/copy.ts';
 import { embeddedMajors } from '../../src/db/embedded-postgres.ts';
 import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
 import { startServer, type TestServer } from '../harness/server.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
-import { asClient } from '../portal/portal-rows.ts';
+import { makeOddForms } from '../portal/odd-forms.ts';
 import { createPortalSource } from '../portal/portal-source.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
@@ -16,11 +15,7 @@ const servers: TestServer[] = [];
 
 beforeAll(async () => {
   source = await createPortalSource({ users: 100, portal: false });
-  const forms = await readFile(new URL('odd-forms.sql', import.meta.url), 'utf8');
-  await asClient(source.adminUrl, async (admin) => {
-    // A label of an enum that was added can be used by the next transaction.
-    for (const part of forms.split(/^(?=-- New labels)/m)) await admin.query(part);
-  });
+  await makeOddForms(source.adminUrl);
 });
 afterAll(async () => {
   await source.drop();

@@ -126,6 +126,7 @@ create type odd.postal as (line text, town text, postcode text);
 create view odd.v_check as select a, b from odd.indexed where b > 0 with cascaded check option;
 create view odd.v_local with (security_invoker, security_barrier = true,
   check_option = local) as select v.* from odd.v_check as v where a is not null;
+create view odd.v_invoker with (security_invoker = 1) as select a from odd.indexed;
 create view odd.v_cols (one, "Two Ö") as select 1, 'x'::text;
 create view odd.v_big as
   with recursive w (n) as (select 1 union all select n + 1 from w where n < 5), m as materialized (select * from odd.base)
@@ -179,6 +180,7 @@ create recursive view odd.v_rec (n) as values (1) union all select n + 1 from v_
 create view odd.v_cycle as with recursive t(a, b) as (select 1, 2 union all select a + 1,
   b from t where a < 3) search depth first by a set ord cycle a set is_c using path select a, b, is_c from t;
 create materialized view odd.mv tablespace pg_default as select id, name from odd.base with data;
+create materialized view odd.mv_two as select s, count(*) from odd.second group by s;
 create materialized view odd.mv_empty with (fillfactor = 50) as select id from odd.mv with no data;
 create unique index mv_ix on odd.mv (id, name, (id + 0)) where id > 1000;
 create index mv_e on odd.mv_empty (id);
@@ -326,6 +328,7 @@ create type odd.empty_enum as enum ();
 create type odd.no_attrs as ();
 -- Publications.
 create table odd.pub_t (id int primary key, a text, b numeric, secret text);
+create unique index pub_open on odd.pub_t (a, b) where secret is null;
 insert into odd.pub_t values (1, 'a', 2.50, null);
 create publication odd_filter for table odd.pub_t (id, a, b) where (b > 1.5 and id is not null), odd.ledger,
   only odd.base with (publish = 'insert, delete', publish_via_partition_root = true);
@@ -490,7 +493,7 @@ insert into odd.vals (id, c, cs, x, ts, tq, bv, b8, d, t, tz, n, n2, f, f4, ip, 
   null, null, '((0,0))', null, null, '1 mon -1 day 00:00:00.000001', null, '\x00', '', 0, null, 'int[]', null, null, null, null, null,
   '{}', '{}', null, '     ', '', E'\\N', null, '', ''),
   (3, '\377', null, null, null, null, null, null, '5874897-12-31', '-infinity', '4714-11-24 00:00:00+00 BC',
-  -123456789012345678901234567890.000000, 0.0, -0.0, -0.0, '255.255.255.255', null, null, ' null ', 'null', null, null, null, null, null,
+  -123456789012345678901234567890.000000, 0.0, '-0', '-0', '255.255.255.255', null, null, ' null ', 'null', null, null, null, null, null,
   null, null, null, null, '1 year'::interval, null, null, null, null, null, null, null, null, null, null, null, null, null, null, 'ä',
   'ü', E'\r\n', null, null, null);
 -- Large objects.
