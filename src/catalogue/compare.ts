@@ -4,6 +4,7 @@ import {
   type CatalogueObject,
   type Fact,
   grantName,
+  isSame,
   objectKey,
   openOfOld,
   opensEverySchema,
@@ -137,7 +138,8 @@ function allowing(
       facts.privileges = [...new Set(stated)].sort();
     }
     if (typeof facts.count === 'number' && typeof merged?.count === 'number') facts.count += merged.count;
-    renamed.set(key, { ...object, name, parent, facts });
+    const other = { ...object, name, parent, facts };
+    renamed.set(key, isSame(object, other) ? object : other);
   }
   return renamed;
 }

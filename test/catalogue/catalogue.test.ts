@@ -83,6 +83,11 @@ test('the fixture has one of every kind, and every fact that is compared is one 
   }
 });
 
+test('two catalogues of one portal hold what is the same in both once', async () => {
+  const again = await readCatalogue(planting, schemas, here);
+  expect([...again.objects].filter(([key, object]) => here.objects.get(key) !== object)).toEqual([]);
+});
+
 test('a column that a parent got after its child may come first in the child, as it does where both are made anew', async () => {
   const made = async (statements: string) => {
     await planting.query('begin');
