@@ -97,7 +97,8 @@ ${objectsTable(record)}
 `.html;
 }
 
-function headline({ criteria, ledger, runs, last_comparison }: MigrationRecord): string {
+/** What there is to know, in one sentence without its full stop. */
+export function headline({ criteria, ledger, runs, last_comparison }: MigrationRecord): string {
   if (!ledger.intact) return 'The record of this migration was changed';
   if (runs.length === 0) return 'Nothing has been moved yet';
   if (!last_comparison) return 'Moved or not, nothing was compared';

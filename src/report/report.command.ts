@@ -4,6 +4,7 @@ import type { CommandIo } from '../command.ts';
 import { parseStep, runStep, sharedOptions, targetSide, text } from '../migrate/command-line.ts';
 import { exitCodes } from '../migrate/failure.ts';
 import { jsonLine, onOneLine } from '../migrate/on-one-line.ts';
+import { headline } from './page.ts';
 import { type MigrationRecord, makeReport, writeReport } from './report.ts';
 
 const name = 'migrate report';
@@ -47,10 +48,12 @@ export async function run(args: string[], io: ReportIo): Promise<number> {
 
 const marks = { shown: '✓', 'in part': '◐', 'not shown': '–', 'not met': '✗' } as const;
 
-function summary({ criteria, ledger }: MigrationRecord): string[] {
+function summary(record: MigrationRecord): string[] {
+  const { criteria, ledger } = record;
   const width = Math.max(...criteria.map(({ name }) => name.length));
   return [
-    ...(ledger.fault ? [`The ledger is broken. ${ledger.fault}`] : []),
+    ledger.fault ? `The ledger is broken. ${ledger.fault}` : `${headline(record)}.`,
+    '',
     ...criteria.map(({ name, verdict, evidence }) =>
       onOneLine(`${marks[verdict]} ${name.padEnd(width)}  ${verdict.padEnd(9)}  ${evidence[0] ?? ''}`),
     ),

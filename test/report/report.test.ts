@@ -9,7 +9,7 @@ import { appendToLedger, type LedgerEntry } from '../../src/migrate/ledger.sql.t
 import { migrateUsers } from '../../src/migrate/users.ts';
 import { run } from '../../src/report/report.command.ts';
 import type { MigrationRecord } from '../../src/report/report.ts';
-import { outcomeOf } from '../harness/command.ts';
+import { operatorAt, outcomeOf } from '../harness/command.ts';
 import { adminUrl, emptyDatabase, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
@@ -37,15 +37,9 @@ beforeEach(async () => {
 });
 
 /** Runs the command as at a terminal, with the target as DATABASE_URL. */
-async function gatehouse(args: string[], { operator = 'ops@example.com', url = target.url } = {}) {
-  return outcomeOf((streams) =>
-    run(args, {
-      ...streams,
-      operator,
-      clock: () => new Date('2026-11-02T08:00:00Z'),
-      findDatabase: async () => connectionFromUrl(url),
-    }),
-  );
+function gatehouse(args: string[], { operator = 'ops@example.com', url = target.url } = {}) {
+  const clock = () => new Date('2026-11-02T08:00:00Z');
+  return outcomeOf((streams) => run(args, { ...streams, ...operatorAt(url), operator, clock }));
 }
 
 async function report(): Promise<{ code: number; record: MigrationRecord }> {
@@ -151,12 +145,13 @@ describe('of users who were moved', () => {
     expect(verdicts(record)).toMatchObject({ 'Backup and restore': 'not shown', Retention: 'shown' });
   });
 
-  test('writes two files that nobody else may read, over whatever was there', async () => {
+  test('writes two files that nobody else may read, over whatever was there, and says their headline first', async () => {
     await writeFile(join(directory, 'migration-report.html'), 'older', { mode: 0o644 });
 
     const { code, stdout } = await gatehouse(['--out', directory]);
 
     expect(code).toBe(0);
+    expect(stdout).toMatch(/^The users are moved, and equal on both sides\.\n\n. No data lost /);
     for (const ending of ['html', 'json']) {
       const path = join(directory, `migration-report.${ending}`);
       expect(stdout).toContain(`${path}\n`);
