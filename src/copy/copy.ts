@@ -33,7 +33,7 @@ import { askingCopy, explainCopy } from './failure.ts';
 import { copyFlows, listFlowColumns, takeInFlows } from './flows.sql.ts';
 import { copyHistory, hasHistory, takeInHistory } from './history.sql.ts';
 import { pipeRows } from './pipe.ts';
-import { type CopyPlan, type CopyPreparation, prepareCopy } from './plan.ts';
+import { aboutDefaults, type CopyPlan, type CopyPreparation, prepareCopy } from './plan.ts';
 import { recordBeginning, recordEnd, recordFailure } from './record.ts';
 import { copyLargeObjects, copyTables, listKept, type TableCopy } from './rows.ts';
 
@@ -94,9 +94,15 @@ export interface CopyOptions {
   snapshot?: string | undefined;
 }
 
+/** What a copy goes by, without the catalogue, which is the largest thing that this program ever holds. */
+interface Preparation extends Omit<CopyPreparation, 'catalogue'> {
+  /** Of its default privileges, in sentences. */
+  aboutDefaults: string[];
+}
+
 /** A copy at work: what its steps share. */
 export interface Copying
-  extends CopyPreparation,
+  extends Preparation,
     RecordedRun,
     Required<Omit<CopyOptions, 'apply' | 'decryption_key_ids' | 'snapshot'>> {
   copy_id: string;
@@ -155,7 +161,7 @@ export async function copyPortal(
     const control = await connect('target', 'gatehouse migrate');
     await askingCopy(sides.target, () => pinSettings(control, 'session'));
     const [there, here] = [heard(holder, sides.source, explainCopy), heard(control, sides.target, explainCopy)];
-    const preparation = await prepareCopy(there, here, sides);
+    const preparation = await prepare(there, here, sides);
     const { plan, scope } = preparation;
     onEvent({ event: 'plan', plan });
     const report = emptyReport(preparation);
@@ -233,7 +239,12 @@ export async function copyPortal(
   }
 }
 
-function emptyReport({ plan, copy }: CopyPreparation): CopyReport {
+async function prepare(...sides: Parameters<typeof prepareCopy>): Promise<Preparation> {
+  const { catalogue, ...preparation } = await prepareCopy(...sides);
+  return { ...preparation, aboutDefaults: aboutDefaults(catalogue) };
+}
+
+function emptyReport({ plan, copy }: Preparation): CopyReport {
   return {
     applied: false,
     plan,
@@ -272,7 +283,7 @@ async function holdTables(holder: pg.Client, tables: readonly PortalTable[]): Pr
   }
 }
 
-function substituteIn({ scope, facts }: CopyPreparation): Substitute {
+function substituteIn({ scope, facts }: Preparation): Substitute {
   const becomes = new Map(scope.roles.map((role) => [role.name, role.becomes]));
   return (role) => {
     // PostgreSQL's own roles are in every server.

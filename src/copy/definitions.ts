@@ -33,7 +33,6 @@ import type { Entry } from './archive.ts';
 import { recordStep } from './copies.sql.ts';
 import type { Copying } from './copy.ts';
 import { askingCopy } from './failure.ts';
-import { aboutDefaults } from './plan.ts';
 
 /** What is made otherwise, or not at all: schemas and extensions before, rights and policies after. */
 const ELSEWHERE =
@@ -99,7 +98,7 @@ export async function makeKeys(copying: Copying, target: pg.Client): Promise<voi
  * owners, rights, how far sequences are. Resolves to the number of sequences.
  */
 export async function finishDefinitions(copying: Copying, target: pg.Client): Promise<number> {
-  const { steps, scope, catalogue, holder, substitute, facts, sides, copy_id, clock, notes } = copying;
+  const { steps, scope, holder, substitute, facts, sides, copy_id, clock, notes } = copying;
   const { schemas } = scope;
   const sequences = await quotedFrom(copying, () => readSequences(holder, schemas));
   if (steps.has('rights')) {
@@ -108,7 +107,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
   }
 
   const there = await quotedFrom(copying, () => readEffects(copying));
-  notes.push(...aboutDefaults(catalogue));
+  notes.push(...copying.aboutDefaults);
   const permitted = whatMayBeMade(copying, there);
   const { things, comments, watchers } = await lateScripts(copying, permitted);
   await askingCopy(sides.target, async () => {
