@@ -228,7 +228,7 @@ async function compareDefinitions(
   { roles, looseEnds, keeps_users }: Circumstances,
 ): Promise<Verification['catalogue'] & { not_checked: NotChecked[] }> {
   const there = await readCatalogue(source, schemas);
-  const here = await readCatalogue(target, schemas);
+  const here = await readCatalogue(target, schemas, there);
   const allowed: [string, 'absent' | 'anywhere'][] = extensions.flatMap(({ name, treatment }) => {
     if (treatment === 'decide') return [];
     return [[name, treatment === 'stays' ? 'absent' : 'anywhere']];
