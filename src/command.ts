@@ -51,6 +51,11 @@ export class CommandFailure extends Error {
   }
 }
 
+/** What is wrong with a command's words, without what node says next of words that begin with `-`: no command takes any. */
+export function mistakeInWords(error: unknown): string {
+  return (error as Error).message.replace(/\. To specify a positional argument .*$/s, '');
+}
+
 /** What the audit log says of a command instead of a request: which one, on this machine. */
 export function occasionOfCommand(name: string, now: Date, request_id: string = randomUUID()): Occasion {
   const caller = { request_id, ip: '127.0.0.1', user_agent: undefined, method: 'COMMAND', path: name };

@@ -1,6 +1,6 @@
 /** `gatehouse backup`: backups made, listed, proven by restoring them, and removed when their time is over. */
 import { parseArgs } from 'node:util';
-import { CommandFailure, type CommandIo } from '../command.ts';
+import { CommandFailure, type CommandIo, mistakeInWords } from '../command.ts';
 import { type Connection, connectionFromUrl } from '../config/connection.ts';
 import { Unfit } from '../config/values.ts';
 import type { Secrets, Settings } from '../config.ts';
@@ -194,7 +194,7 @@ function parsedArgs(args: string[]) {
   try {
     return parseArgs({ args, allowPositionals: true, options });
   } catch (error) {
-    throw usage((error as Error).message);
+    throw usage(mistakeInWords(error));
   }
 }
 

@@ -1,6 +1,13 @@
 /** `gatehouse clients`: which backend services may ask about tokens, made and disabled at this machine. */
 import { parseArgs } from 'node:util';
-import { CommandFailure, type CommandIo, exitCodes, occasionOfCommand, operatorOf } from '../command.ts';
+import {
+  CommandFailure,
+  type CommandIo,
+  exitCodes,
+  mistakeInWords,
+  occasionOfCommand,
+  operatorOf,
+} from '../command.ts';
 import type { Database } from '../db/database.ts';
 import { type Client, createClient, disableClient, listClients } from './clients.ts';
 
@@ -92,7 +99,7 @@ function parsedArgs(args: string[]) {
   try {
     return parseArgs({ args, allowPositionals: true, options: { help: { type: 'boolean', default: false } } });
   } catch (error) {
-    throw usage((error as Error).message);
+    throw usage(mistakeInWords(error));
   }
 }
 

@@ -1,6 +1,13 @@
 /** `gatehouse roles`: who may read the audit log and who manages users, given and taken at this machine. */
 import { parseArgs } from 'node:util';
-import { CommandFailure, type CommandIo, exitCodes, occasionOfCommand, operatorOf } from '../command.ts';
+import {
+  CommandFailure,
+  type CommandIo,
+  exitCodes,
+  mistakeInWords,
+  occasionOfCommand,
+  operatorOf,
+} from '../command.ts';
 import { AuthError } from '../errors.ts';
 import { emailAddress } from '../users/address.ts';
 import { type Candidate, grantRole, listCandidates, listGrants, type Role, revokeRole, roles } from './roles.ts';
@@ -94,7 +101,7 @@ function parsedArgs(args: string[]) {
   try {
     return parseArgs({ args, allowPositionals: true, options });
   } catch (error) {
-    throw usage((error as Error).message);
+    throw usage(mistakeInWords(error));
   }
 }
 

@@ -148,7 +148,12 @@ it.each([
   ['a name that is SQL', ['disable', `a' or '1'='1`], 2, 'A name is up to'],
   ['nobody’s name', ['disable', 'nobody'], 3, 'There is no client of that name or id.'],
   ['a verb that is none', ['remove', 'a'], 2, 'Say create, list or disable.'],
-  ['an option that is none', ['create', 'a', '--secret', 'b'], 2, "Unknown option '--secret'"],
+  [
+    'an option that is none',
+    ['create', 'a', '--secret', 'b'],
+    2,
+    "Unknown option '--secret'. See gatehouse clients --help.\n",
+  ],
   ['a list of one', ['list', 'a'], 2, 'A list is of all clients.'],
 ])('refuses %s in one sentence', async (_, args, code, sentence) => {
   const ran = await gatehouse(...args);

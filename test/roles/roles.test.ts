@@ -169,7 +169,12 @@ describe('gatehouse roles', () => {
     ['a role that is none', ['grant', 'owner', '--to', 'ada@example.com'], 2, 'The role is auditor or admin.'],
     ['two roles', ['grant', 'admin', 'auditor', '--to', 'ada@example.com'], 2, 'The role is auditor or admin.'],
     ['a verb that is none', ['make', 'admin', '--to', 'ada@example.com'], 2, 'Say grant, revoke or list.'],
-    ['an option that is none', ['grant', 'admin', '--two', 'ada@example.com'], 2, "Unknown option '--two'"],
+    [
+      'an option that is none',
+      ['grant', 'admin', '--two', 'ada@example.com'],
+      2,
+      "Unknown option '--two'. See gatehouse roles --help.\n",
+    ],
     ['a list of a person', ['list', '--to', 'ada@example.com'], 2, 'A list is of a role, not of a person.'],
   ])('refuses %s in one sentence', async (_, args, code, sentence) => {
     const ran = await gatehouse(...args);
