@@ -210,6 +210,10 @@ function contradictions(
     settings.mode !== 'postgres',
     `${named('mode')} asks for the mode ${settings.mode}, which is not built yet: only postgres is, where gatehouse itself answers.`,
   );
+  mistake(
+    purpose === 'service' && settings.security_captcha_enabled,
+    `${named('security_captcha_enabled')} asks for captchas, which are not built yet: leave it out, or sign-up and sign-in would seem guarded and be open.`,
+  );
   const databaseNamed = sources.has('database_url') || secrets.database !== undefined;
   mistake(
     purpose === 'service' && databaseNamed && !secrets.secret_key && !given('secret_key') && !given('jwt_secret'),

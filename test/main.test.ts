@@ -139,6 +139,13 @@ describe('cannot start, and says in one sentence why', () => {
     ]);
   });
 
+  it('a guard that is not there yet: 2', async () => {
+    expect(await refused({ GOTRUE_SECURITY_CAPTCHA_ENABLED: 'true' })).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^GOTRUE_SECURITY_CAPTCHA_ENABLED asks for captchas, which are not built yet: /),
+    });
+  });
+
   it('a database of yours without a key: 2', async () => {
     expect(await refused({ SECRET_KEY: '' })).toEqual({
       code: 2,

@@ -79,9 +79,12 @@ export const limits = {
     'Clients that register themselves, in 5 minutes from one caller.',
     { also: ['GOTRUE_RATE_LIMIT_O_AUTH_DYNAMIC_CLIENT_REGISTER'], awaits: 'an OAuth server' },
   ),
-  security_captcha_enabled: setting(flag, false, 'Whether sign-up, sign-in and recovery need a solved captcha.', {
-    awaits: 'captchas',
-  }),
+  security_captcha_enabled: setting(
+    flag,
+    false,
+    'Whether sign-up, sign-in and recovery need a solved captcha. The service does not start with it, rather than go without.',
+    { awaits: 'captchas' },
+  ),
   security_captcha_provider: setting(oneOf('hcaptcha', 'turnstile'), 'hcaptcha', 'Whose.', { awaits: 'captchas' }),
   security_captcha_secret: secret(text, 'The key that the provider gave you.', { awaits: 'captchas' }),
   security_captcha_timeout: setting(duration(), 10, 'How long its answer may take.', { awaits: 'captchas' }),
