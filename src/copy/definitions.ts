@@ -27,7 +27,7 @@ import {
   setGrants,
 } from '../portal/rights.sql.ts';
 import { makeExtension, makeRoles, setDatabaseSettings } from '../portal/roles.sql.ts';
-import type { ScopedExtension } from '../portal/scope.ts';
+import { namesOf, type ScopedExtension } from '../portal/scope.ts';
 import { listPopulatedViews, readSequences, refreshView, setSequences } from '../portal/tables.sql.ts';
 import type { Entry } from './archive.ts';
 import { recordStep } from './copies.sql.ts';
@@ -132,7 +132,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
     if (facts.owns_database) await setDatabaseSettings(target, scope.database_settings);
     else if (scope.database_settings.length > 0) {
       notes.push(
-        `Settings of the database are left out, which only its owner may set: ${scope.database_settings.join(', ')}.`,
+        `Settings of the database are left out, which only its owner may set: ${namesOf(scope.database_settings).join(', ')}.`,
       );
     }
     // Last of all: they would watch everything that is made after them.

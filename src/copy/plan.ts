@@ -10,7 +10,7 @@ import { countLargeObjects } from '../portal/large-objects.sql.ts';
 import { countDefiners, type LooseEnd, listForeignServers, listLooseEnds, listMade } from '../portal/objects.sql.ts';
 import { listAuthTriggers } from '../portal/rights.sql.ts';
 import { readTarget, type TargetFacts } from '../portal/roles.sql.ts';
-import { type PortalScope, portalScope, type ScopedRole } from '../portal/scope.ts';
+import { listOwnSettings, type PortalScope, portalScope, type ScopedRole } from '../portal/scope.ts';
 import { listPortalTables, type PortalTable } from '../portal/tables.sql.ts';
 import { type CopyRow, findCopy, identityOf } from './copies.sql.ts';
 
@@ -162,6 +162,12 @@ export async function prepareCopy(
     );
   }
   for (const sentence of lackingBypass(moving, facts)) warning(sentence);
+  const settings = listOwnSettings(scope);
+  if (settings.length > 0) {
+    warning(
+      `Settings of the portal's own do not move, for they may be secrets: ${settings.join(', ')}. Set them at the target, or functions that read them find nothing.`,
+    );
+  }
   for (const { kind, what, needs } of looseEnds) {
     if (kind === 'other') stop(`${what} needs ${needs}, which does not come along: change or drop it at the source.`);
     else warning(`The ${kind} ${what} is left out: it needs ${needs}, which does not come along.`);

@@ -148,6 +148,19 @@ export async function portalScope(source: pg.ClientBase, target?: pg.ClientBase)
   };
 }
 
+/** The names of settings, without their values: the portal's own may be secrets. */
+export const namesOf = (settings: readonly string[]) => settings.map((setting) => setting.replace(/=.*$/s, ''));
+
+/** Settings that only the portal knows (`app.tenant`), of the database and of roles that move: none of them comes along. */
+export function listOwnSettings({ database_settings, roles }: PortalScope): string[] {
+  const own = (settings: readonly string[]) => namesOf(settings).filter((name) => name.includes('.'));
+  const moving = roles.filter(({ becomes }) => becomes === 'itself');
+  return [
+    ...own(database_settings).map((name) => `${name} of the database`),
+    ...moving.flatMap(({ name: role, settings }) => own(settings).map((name) => `${name} of role ${role}`)),
+  ];
+}
+
 function scopeSchema(facts: SchemaFacts): ScopedSchema {
   const known = Object.hasOwn(knownSchemas, facts.name) ? knownSchemas[facts.name] : undefined;
   if (known) return { ...facts, ...known };

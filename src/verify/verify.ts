@@ -21,7 +21,7 @@ import { connectTo, exportSnapshot, heard, type Line, readAt, sideOf } from '../
 import { carriedTables, fleetingTables } from '../migrate/tables.ts';
 import { verifyUsers } from '../migrate/users.ts';
 import { listLooseEnds } from '../portal/objects.sql.ts';
-import { type PortalScope, portalScope } from '../portal/scope.ts';
+import { listOwnSettings, type PortalScope, portalScope } from '../portal/scope.ts';
 import {
   compareRows,
   type NotChecked,
@@ -310,7 +310,8 @@ function whyNot(table: string): string {
 }
 
 /** What stays behind or is the operator's to decide, and what no database knows. */
-function outOfScope({ treatments, extensions, schemas, roles }: PortalScope): NotChecked[] {
+function outOfScope(scope: PortalScope): NotChecked[] {
+  const { treatments, extensions, schemas, roles } = scope;
   const behind = treatments.filter(({ treatment, name }) => treatment !== 'moves' && name !== 'auth');
   const missing = extensions.filter(({ treatment }) => treatment === 'stays');
   const files = { what: 'the files of storage.objects', why: 'they are in no database: compare the buckets' };
@@ -328,6 +329,10 @@ function outOfScope({ treatments, extensions, schemas, roles }: PortalScope): No
     ...untold,
     ...behind.map(({ name, why }) => ({ what: `schema ${name}`, why })),
     ...missing.map(({ name, why }) => ({ what: `extension ${name}`, why })),
+    ...listOwnSettings(scope).map((name) => ({
+      what: `setting ${name}`,
+      why: 'it does not move, and may be a secret',
+    })),
     ...(schemas.includes('storage') ? [files] : []),
     ...(roles.some(({ login, becomes }) => login && becomes === 'itself') ? [passwords] : []),
   ];

@@ -6,9 +6,12 @@ import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
 import { startServer, type TestServer } from '../harness/server.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { makeOddForms } from '../portal/odd-forms.ts';
+import { ask } from '../portal/portal-rows.ts';
 import { createPortalSource } from '../portal/portal-source.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
+
+const SECRET = 'do-not-show-this';
 
 let source: SupabaseSource;
 const servers: TestServer[] = [];
@@ -16,6 +19,11 @@ const servers: TestServer[] = [];
 beforeAll(async () => {
   source = await createPortalSource({ users: 100, portal: false });
   await makeOddForms(source.adminUrl);
+  const name = new URL(source.adminUrl).pathname.slice(1);
+  await ask(
+    source.adminUrl,
+    `alter database ${name} set app.key = '${SECRET}'; alter role odd_reader in database ${name} set app.tenant = '${SECRET}'`,
+  );
 });
 afterAll(async () => {
   await source.drop();
@@ -43,4 +51,15 @@ test.each(embeddedMajors)('PostgreSQL %i', async (major) => {
   const verification = await verifyPortal(...sides);
   expect(differing(verification)).toEqual([]);
   expect(verification.equal).toBe(true);
+
+  expect(copied.plan.findings).toContainEqual({
+    level: 'warning',
+    message: expect.stringContaining(
+      ': app.key of the database, app.tenant of role odd_reader. Set them at the target',
+    ),
+  });
+  expect(verification.not_checked.map(({ what }) => what)).toEqual(
+    expect.arrayContaining(['setting app.key of the database', 'setting app.tenant of role odd_reader']),
+  );
+  expect(JSON.stringify([copied, verification])).not.toContain(SECRET);
 });
