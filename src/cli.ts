@@ -232,7 +232,8 @@ ${styleText('bold', 'Commands')}
 ${lines.join('\n')}
 
   gatehouse COMMAND --help says more about one; gatehouse --version.
-  In a checkout: npm run gatehouse -- COMMAND. The service itself starts with npm start.
+  In a checkout: npm run gatehouse -- COMMAND (npm run -s where a file or a program reads it). The service itself starts with
+  npm start.
 
 ${styleText('bold', 'Which database')}
   DATABASE_URL, or POSTGRES_HOST and its like; without them the one that npm start keeps in .gatehouse, which is started

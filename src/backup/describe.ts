@@ -60,7 +60,7 @@ export function describeList(backups: ListedBackup[], proven: ListedBackup | und
   const first = proven
     ? `Newest backup proven by a restore: ${ageText(proven.snapshot_at, now)} old (${proven.id}, restored in ${proven.proof?.restore_seconds.toFixed(1)} s).`
     : 'No backup is proven by a restore: gatehouse backup verify.';
-  if (backups.length === 0) return 'There are no backups.';
+  if (backups.length === 0) return 'There are no backups yet: gatehouse backup run.';
   const rows = backups.map(({ id, kind, snapshot_at, bytes, kept, proof, flaw }) => [
     id,
     kind,

@@ -25,7 +25,10 @@ export async function* dumpDatabase(
   try {
     yield* child.stdout as AsyncIterable<Buffer>;
     const said = await ended;
-    if (said !== undefined) throw new BackupFailure('failed', `pg_dump could not read the database: ${said}.`);
+    if (said !== undefined) {
+      const todo = /permission denied/.test(said) ? ' docs/backups.md has the rights that a role needs.' : '';
+      throw new BackupFailure('failed', `pg_dump could not read the database: ${said}.${todo}`);
+    }
   } finally {
     child.kill();
     await ended;

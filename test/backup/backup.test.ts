@@ -406,7 +406,9 @@ describe('a backup is not made, in a sentence, and nothing is left', () => {
       const { code, stderr } = await portal.gatehouse(['run'], { env: { DATABASE_URL: url.href } });
       expect([code, stderr]).toEqual([
         5,
-        expect.stringMatching(/^pg_dump could not read the database: .*permission denied/),
+        expect.stringMatching(
+          /^pg_dump could not read the database: .*permission denied .*\. docs\/backups\.md has the rights that a role needs\.\n$/,
+        ),
       ]);
       expect(await stored()).toEqual([]);
       expect(await portal.newEvents()).toMatchObject([
@@ -444,7 +446,7 @@ describe('a backup is not made, in a sentence, and nothing is left', () => {
     blocker.release();
 
     expect(await stored()).toEqual([expect.stringMatching(/^\.partial-/)]);
-    expect((await portal.gatehouse(['list'])).stdout).toBe('There are no backups.\n');
+    expect((await portal.gatehouse(['list'])).stdout).toBe('There are no backups yet: gatehouse backup run.\n');
     // The dump that waited for the lock ends by itself, once nobody reads it.
     const id = await make();
     expect(await stored()).toEqual([id]);
