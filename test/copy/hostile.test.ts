@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/copy/copy.command.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
 import { run as runPlan } from '../../src/plan/plan.command.ts';
 import { run as runVerify } from '../../src/verify/verify.command.ts';
-import { outcomeOf } from '../harness/command.ts';
+import { operatorAt, outcomeOf } from '../harness/command.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { ask } from '../portal/portal-rows.ts';
 import { createPortalSource } from '../portal/portal-source.ts';
@@ -93,17 +92,7 @@ afterAll(async () => {
 
 /** Runs a command as at a terminal. */
 const gatehouse = (command: typeof run | typeof runPlan | typeof runVerify, args: string[], url: string) =>
-  outcomeOf(
-    (streams) =>
-      command(args, {
-        ...streams,
-        secrets: { column_keys: new Map() },
-        operator: 'ops@example.com',
-        findDatabase: async () => connectionFromUrl(url),
-        env: process.env,
-      }),
-    { isTTY: true },
-  );
+  outcomeOf((streams) => command(args, { ...streams, ...operatorAt(url) }), { isTTY: true });
 
 async function makeTarget(name: string): Promise<string> {
   await ask(server.url, `create database ${name} template template0`);

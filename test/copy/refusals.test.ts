@@ -1,10 +1,9 @@
 /** What stands in a copy's way is said in one sentence, and what was done before it is not lost. */
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/copy/copy.command.ts';
 import { refuseSharedBackends } from '../../src/portal/pooler.ts';
-import { outcomeOf } from '../harness/command.ts';
+import { operatorAt, outcomeOf } from '../harness/command.ts';
 import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { ask, portalRows } from '../portal/portal-rows.ts';
@@ -37,18 +36,8 @@ beforeEach(async () => {
 });
 
 /** Runs the command as at a terminal, with the target as DATABASE_URL. */
-async function gatehouse(args: string[], { isTTY = false } = {}) {
-  return outcomeOf(
-    (streams) =>
-      run(args, {
-        ...streams,
-        secrets: { column_keys: new Map() },
-        operator: 'ops@example.com',
-        findDatabase: async () => connectionFromUrl(target.url),
-        env: process.env,
-      }),
-    { isTTY },
-  );
+function gatehouse(args: string[], { isTTY = false } = {}) {
+  return outcomeOf((streams) => run(args, { ...streams, ...operatorAt(target.url) }), { isTTY });
 }
 
 test('on a terminal with a bar that is gone in the end; in JSON a line per event; and not without --apply', async () => {

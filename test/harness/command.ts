@@ -1,5 +1,6 @@
-/** A command run in this process: what it writes, and the code that it ends with. */
+/** A command run in this process: what it is given, what it writes, and the code that it ends with. */
 import type { CommandIo } from '../../src/command.ts';
+import { connectionFromUrl } from '../../src/config/connection.ts';
 
 type Streams = Pick<CommandIo, 'stdout' | 'stderr'>;
 
@@ -12,3 +13,12 @@ export async function outcomeOf(command: (streams: Streams) => Promise<number>, 
   });
   return { code, stdout, stderr };
 }
+
+/** What an operator has whose DATABASE_URL is this. */
+export const operatorAt = (url: string) => ({
+  operator: 'ops@example.com',
+  clock: () => new Date(),
+  secrets: { column_keys: new Map<string, Buffer>() },
+  env: process.env,
+  findDatabase: async () => connectionFromUrl(url),
+});

@@ -1,9 +1,8 @@
 /** `gatehouse migrate users` at the terminal: what it prints, what it refuses, how it exits. */
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/migrate/users.command.ts';
-import { outcomeOf } from '../harness/command.ts';
+import { operatorAt, outcomeOf } from '../harness/command.ts';
 import { adminUrl, emptyDatabase, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { count, query } from './rows.ts';
@@ -28,17 +27,9 @@ beforeEach(async () => {
 });
 
 /** Runs the command as at a terminal, with the target as DATABASE_URL. */
-async function gatehouse(args: string[], { isTTY = false } = {}) {
-  return outcomeOf(
-    (streams) =>
-      run(args, {
-        ...streams,
-        secrets: { column_keys: new Map([['held-key', Buffer.alloc(32)]]) },
-        operator: 'ops@example.com',
-        findDatabase: async () => connectionFromUrl(target.url),
-      }),
-    { isTTY },
-  );
+function gatehouse(args: string[], { isTTY = false } = {}) {
+  const secrets = { column_keys: new Map([['held-key', Buffer.alloc(32)]]) };
+  return outcomeOf((streams) => run(args, { ...streams, ...operatorAt(target.url), secrets }), { isTTY });
 }
 
 describe('carries over', () => {

@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/report/rehearse.command.ts';
-import { outcomeOf } from '../harness/command.ts';
+import { operatorAt, outcomeOf } from '../harness/command.ts';
 import { adminUrl } from '../harness/postgres.ts';
 import type { SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
@@ -27,17 +26,8 @@ beforeEach(async () => {
 });
 
 /** Runs the command as at a terminal, with the server of the run as DATABASE_URL. */
-async function gatehouse(args: string[]) {
-  return outcomeOf((streams) =>
-    run(args, {
-      ...streams,
-      secrets: { column_keys: new Map() },
-      operator: 'ops@example.com',
-      clock: () => new Date(),
-      env: process.env,
-      findDatabase: async () => connectionFromUrl(adminUrl()),
-    }),
-  );
+function gatehouse(args: string[]) {
+  return outcomeOf((streams) => run(args, { ...streams, ...operatorAt(adminUrl()) }));
 }
 
 async function scratchDatabases(): Promise<string[]> {

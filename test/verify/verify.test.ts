@@ -2,10 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectionFromUrl } from '../../src/config/connection.ts';
 import { run } from '../../src/verify/verify.command.ts';
 import { type Verification, type VerifyEvent, verifyPortal } from '../../src/verify/verify.ts';
-import { outcomeOf } from '../harness/command.ts';
+import { operatorAt, outcomeOf } from '../harness/command.ts';
 import { adminUrl } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
@@ -265,12 +264,8 @@ describe('while the source lives on', () => {
 
 describe('at the terminal', () => {
   /** Runs the command with the copy as DATABASE_URL. */
-  async function verify(args: string[], { isTTY = false } = {}) {
-    return outcomeOf(
-      (streams) =>
-        run(args, { ...streams, operator: 'ops@example.com', findDatabase: async () => connectionFromUrl(target) }),
-      { isTTY },
-    );
+  function verify(args: string[], { isTTY = false } = {}) {
+    return outcomeOf((streams) => run(args, { ...streams, ...operatorAt(target) }), { isTTY });
   }
   const at = (url: string, change: (parts: URL) => void) => {
     const parts = new URL(url);
