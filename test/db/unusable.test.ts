@@ -1,17 +1,12 @@
 /** Why a database cannot be used: what PostgreSQL, the network and TLS say, as a sentence for whoever wrote the address. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import pg from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Connection, connectionFromUrl } from '../../src/config/connection.ts';
 import { whyUnusable } from '../../src/db/unusable.ts';
+import { listening } from '../harness/listener.ts';
 import { adminUrl } from '../harness/postgres.ts';
-
-const servers: Server[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-});
+import { freePort } from '../harness/program.ts';
 
 /** What is said about connecting there. */
 async function said(connection: Connection, timeout = 5_000): Promise<string | undefined> {
@@ -24,17 +19,6 @@ async function said(connection: Connection, timeout = 5_000): Promise<string | u
   } finally {
     await client.end().catch(() => {});
   }
-}
-
-/** Something that listens and is not PostgreSQL, or one with its own idea of TLS. */
-async function listening(hear: (socket: Socket) => void): Promise<number> {
-  const server = createServer((socket) => {
-    socket.on('error', () => {});
-    hear(socket);
-  }).listen(0, '127.0.0.1');
-  servers.push(server);
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
 }
 
 const to = (port: number, more = '') => connectionFromUrl(`postgresql://ann:pass-word@127.0.0.1:${port}/portal${more}`);
@@ -76,8 +60,7 @@ describe('of PostgreSQL', () => {
 
 describe('of the way there', () => {
   it('nobody listens', async () => {
-    const port = await listening(() => {});
-    servers.splice(0)[0]?.close();
+    const port = await freePort();
     expect(await said(to(port))).toBe(
       `PostgreSQL at 127.0.0.1:${port} cannot be reached (ECONNREFUSED): start it, or correct host and port in DATABASE_URL.`,
     );

@@ -1,28 +1,13 @@
 /** What keeps us from a database, as a sentence for whoever wrote its URL. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import pg from 'pg';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { connectionFromUrl } from '../../src/config/connection.ts';
 import { explain, MigrationFailure } from '../../src/migrate/failure.ts';
 import { connectTo, sideOf } from '../../src/migrate/source.sql.ts';
+import { listening } from '../harness/listener.ts';
 import { adminUrl } from '../harness/postgres.ts';
 
-const servers: Server[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-});
-
-/** Where something listens that is not PostgreSQL. */
-async function listening(hear: (socket: Socket) => void): Promise<string> {
-  const server = createServer((socket) => {
-    socket.on('error', () => {});
-    hear(socket);
-  }).listen(0, '127.0.0.1');
-  servers.push(server);
-  await once(server, 'listening');
-  return `postgres://ann:must-not-show@127.0.0.1:${(server.address() as AddressInfo).port}/portal`;
-}
+const at = (port: number) => `postgres://ann:must-not-show@127.0.0.1:${port}/portal`;
 
 async function said(url: string): Promise<string> {
   const connection = connectionFromUrl(url);
@@ -45,8 +30,8 @@ it('no password, where one is asked for', async () => {
 });
 
 it('something that is not PostgreSQL and is asked for TLS', async () => {
-  const url = await listening((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
-  expect(await said(`${url}?sslmode=require`)).toMatch(
+  const port = await listening((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  expect(await said(`${at(port)}?sslmode=require`)).toMatch(
     /^The source cannot be used: what answers at \S+ is not PostgreSQL\. /,
   );
 });
@@ -55,10 +40,10 @@ it('a pooler that does not know the project', async () => {
   const words = 'SFATAL\0VFATAL\0CXX000\0MTenant or user not found\0\0';
   const length = Buffer.alloc(4);
   length.writeInt32BE(words.length + 4);
-  const url = await listening((socket) =>
+  const port = await listening((socket) =>
     socket.once('data', () => socket.end(Buffer.concat([Buffer.from('E'), length, Buffer.from(words)]))),
   );
-  expect(await said(url)).toMatch(
+  expect(await said(at(port))).toMatch(
     /^The source cannot be used: \S+ refuses the connection \(Tenant or user not found\)\. Check the URL\.$/,
   );
 });
