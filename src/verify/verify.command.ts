@@ -22,7 +22,8 @@ export const help = `gatehouse migrate verify --from URL [--to URL] [--snapshot 
   --snapshot NAME  compare the source as it was in this snapshot (pg_export_snapshot()), whose transaction is still open
   --json           one JSON object per line instead of text
 
-  Exit codes: 0 equal, 1 fault, 2 usage, 3 source, 4 target, 5 a side went away, 6 not equal, 8 another migration is at work.`;
+  Exit codes: 0 equal, 1 fault, 2 usage, 3 source, 4 target, 5 a side went away, 6 not equal, or a copy is not complete,
+  8 another migration is at work.`;
 
 type VerifyIo = Pick<CommandIo, 'stdout' | 'stderr' | 'operator' | 'findDatabase'>;
 

@@ -19,6 +19,23 @@ export async function keepsUsers(client: pg.ClientBase): Promise<boolean> {
   return rows[0]?.keeps ?? false;
 }
 
+/** The newest copy into this database, where it has not come to its end; undefined where it has, where there is none, or none may be seen. */
+export async function findUnfinishedCopy(client: pg.ClientBase): Promise<{ since: string; from: string } | undefined> {
+  const { rows: tables } = await client.query(
+    `select from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+      where (n.nspname, c.relname) = ('gatehouse', 'portal_copies')
+        and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`,
+  );
+  if (tables.length === 0) return undefined;
+  const { rows } = await client.query<{ since: string; from: string; finished: boolean }>(
+    `select started_at::text as since, source_address as from, finished_at is not null as finished
+       from gatehouse.portal_copies
+      order by started_at desc
+      limit 1`,
+  );
+  return rows[0]?.finished === false ? rows[0] : undefined;
+}
+
 /** Roles that own something in these schemas, or one of them, whoever owns most first. */
 export async function listOwners(client: pg.ClientBase, schemas: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ owner: string }>(

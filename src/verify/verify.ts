@@ -34,7 +34,14 @@ import { compareLargeObjects, type LargeObjectsComparison } from '../rows/large-
 import { compareSequences, type SequenceComparison } from '../rows/sequences.ts';
 import { explainVerify, unreadable } from './failure.ts';
 import { COMMAND, recordOf } from './record.ts';
-import { beginReading, keepsUsers, listAuthTables, listOwners, readEncoding } from './verify.sql.ts';
+import {
+  beginReading,
+  findUnfinishedCopy,
+  keepsUsers,
+  listAuthTables,
+  listOwners,
+  readEncoding,
+} from './verify.sql.ts';
 
 export interface Verification {
   /** Nothing that was compared differs. */
@@ -114,6 +121,7 @@ export async function verifyPortal(
     await refuseUncomparable(sides, side.target);
     await explaining(side.target, () => record.begin(snapshot));
     onEvent({ event: 'started', run_id, ...side, snapshot });
+    refuseUnfinished(await findUnfinishedCopy(sides.target));
 
     const scope = await portalScope(sides.source, sides.target);
     const keeps_users = await keepsUsers(sides.target);
@@ -209,6 +217,15 @@ async function refuseUncomparable({ source, target }: Sides, { address }: Side):
       `The source is in ${ofSource} and the target in ${ofTarget}: rows are compared between databases of one encoding.`,
     );
   }
+}
+
+/** Of a copy that is not complete every row that is still to come would be a difference, and what is no row would not be missed. */
+function refuseUnfinished(copy: Awaited<ReturnType<typeof findUnfinishedCopy>>): void {
+  if (!copy) return;
+  throw new MigrationFailure(
+    'unequal',
+    `The copy of ${copy.from} that began ${copy.since} is not complete, so the two are not equal: run gatehouse migrate copy --apply, which goes on where it stopped, and verify again.`,
+  );
 }
 
 /**

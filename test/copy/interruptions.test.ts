@@ -117,6 +117,25 @@ describe(`killed with -9 (GATEHOUSE_TEST_SEED=${seed})`, () => {
   );
 });
 
+test('a copy that was broken off is not compared but told of, until it is complete', async () => {
+  const verify = () => verifyPortal({ connectionString: source.url }, { connectionString: target.url });
+  await brokenOffAt(({ event, ...of }) => event === 'step' && (of as { step: string }).step === 'indexes and keys');
+  await expect(verify()).rejects.toMatchObject({
+    kind: 'unequal',
+    message: expect.stringMatching(
+      /^The copy of 127\.0\.0\.1:\d+\/supabase_\w+ that began 20\S+ \S+ is not complete, so the two are not equal: run gatehouse migrate copy --apply, which goes on where it stopped, and verify again\.$/,
+    ),
+  });
+  const events = await ask<{ reason: string }>(
+    target.url,
+    "select reason from audit.events where action = 'migration_verified' and outcome = 'failure'",
+  );
+  expect(events).toEqual([{ reason: expect.stringMatching(/ is not complete, /) }]);
+
+  await copy();
+  expect(await verify()).toMatchObject({ equal: true });
+});
+
 describe('run again', () => {
   test('it does not copy tables again that have not changed', async () => {
     await brokenOffAt((event) => event.event === 'step' && event.step === 'indexes and keys');
