@@ -1,11 +1,11 @@
 /** Each of the 36 classes of drift in two odd forms, all at once: each is named, and nothing that is not there. */
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
 import { adminUrl } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
 import { makeOddForms } from '../portal/odd-forms.ts';
+import { copyOf, differingRows, dropCopy } from './harness.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -14,15 +14,10 @@ let copy: string;
 beforeAll(async () => {
   source = await createSupabaseSource(adminUrl(), { users: 100, portal: false });
   await makeOddForms(source.adminUrl);
-  const of = new URL(source.adminUrl);
-  const name = `${of.pathname.slice(1)}_${randomBytes(3).toString('hex')}`;
-  await query(adminUrl(), `create database ${name} template ${of.pathname.slice(1)}`);
-  await query(adminUrl(), `alter database ${name} set search_path = "$user", public, extensions`);
-  of.pathname = `/${name}`;
-  copy = of.href;
+  copy = await copyOf(source);
 });
 afterAll(async () => {
-  await query(adminUrl(), `drop database ${new URL(copy).pathname.slice(1)} with (force)`);
+  await dropCopy(copy);
   await source.drop();
 });
 
@@ -198,15 +193,9 @@ const plantings: [number, string, RegExp][] = [
 ];
 
 /** Every difference, a line each. */
-const lines = ({ catalogue, tables, sequences, large_objects, users }: Verification) => [
-  ...catalogue.drift.map(({ number, sentence }) => `${number ?? ''} ${sentence}`.trim()),
-  ...tables.flatMap(({ table, shape, differing }) => [
-    ...shape.map((sentence) => `${table}: ${sentence}`),
-    ...differing.map(({ row, difference, columns }) => `${table} ${row}: ${[difference, ...columns].join(' ')}`),
-  ]),
-  ...sequences.flatMap(({ sequence, differences }) => differences.map((sentence) => `${sequence}: ${sentence}`)),
-  ...large_objects.differing.map(({ row, difference }) => `large object ${row}: ${difference}`),
-  ...users.flatMap(({ differing }) => differing.map(({ table, key }) => `${table} ${key}`)),
+const lines = (found: Verification) => [
+  ...found.catalogue.drift.map(({ number, sentence }) => `${number ?? ''} ${sentence}`.trim()),
+  ...differingRows(found),
 ];
 
 test('two of each class', () => {

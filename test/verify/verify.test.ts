@@ -8,6 +8,7 @@ import { operatorAt, outcomeOf } from '../harness/command.ts';
 import { adminUrl } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
+import { copyOf, differingRows, dropCopy } from './harness.ts';
 
 let source: SupabaseSource;
 let target: string;
@@ -20,33 +21,14 @@ afterAll(async () => {
   await source.drop();
 });
 
-/** A database with the same pages: the plainest of all copies. What belongs to a database by its name is not in them. */
-async function copyOf({ adminUrl: url }: SupabaseSource): Promise<string> {
-  const of = new URL(url);
-  const name = `${of.pathname.slice(1)}_${randomBytes(3).toString('hex')}`;
-  await query(adminUrl(), `create database ${name} template ${of.pathname.slice(1)}`);
-  await query(adminUrl(), `alter database ${name} set search_path = "$user", public, extensions`);
-  of.pathname = `/${name}`;
-  return of.href;
-}
-
-async function dropCopy(url: string): Promise<void> {
-  await query(adminUrl(), `drop database ${new URL(url).pathname.slice(1)} with (force)`);
-}
-
 const sides = () => [{ connectionString: source.url }, { connectionString: target }] as const;
 
 /** Every difference, a line each. */
-function differences({ catalogue, tables, sequences, large_objects, users, equal }: Verification): string[] {
+function differences(verification: Verification): string[] {
+  const { catalogue, equal } = verification;
   const found = [
     ...catalogue.drift.map(({ number, name, object }) => `${number} ${name}: ${object}`),
-    ...tables.flatMap(({ table, shape, differing }) => [
-      ...shape.map((sentence) => `${table}: ${sentence}`),
-      ...differing.map(({ row, difference, columns }) => `${table} ${row}: ${[difference, ...columns].join(' ')}`),
-    ]),
-    ...sequences.flatMap(({ sequence, differences }) => differences.map((sentence) => `${sequence}: ${sentence}`)),
-    ...large_objects.differing.map(({ row, difference }) => `large object ${row}: ${difference}`),
-    ...users.flatMap(({ differing }) => differing.map(({ table, key }) => `${table} ${key}`)),
+    ...differingRows(verification),
   ];
   expect(equal).toBe(found.length === 0);
   return found;
