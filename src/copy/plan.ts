@@ -152,7 +152,7 @@ export async function prepareCopy(
   const definers = facts.superuser ? await countDefiners(source, scope.schemas) : 0;
   if (definers > 0) {
     warning(
-      `${facts.role} is a superuser, and will own what \`postgres\` owned, which is none: ${definers} functions that run with their owner's rights (security definer) could do anything on this server. To keep them in bounds, copy as an ordinary role that owns the target's database and may create roles.`,
+      `${facts.role} is a superuser, and will own what \`postgres\` owned, which is none: ${definers === 1 ? 'a function that runs with its' : `${definers} functions that run with their`} owner's rights (security definer) could do anything on this server. To keep them in bounds, copy as an ordinary role that owns the target's database and may create roles.`,
     );
   }
   const forced = tables.filter((table) => table.forced).map(({ identity }) => identity);

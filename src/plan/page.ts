@@ -165,7 +165,9 @@ function describeEstimate({ estimate, target }: PortalPlan): string[] {
 
 function verdict(findings: readonly Finding[]): string {
   const stops = findings.filter(({ level }) => level === 'stop').length;
-  if (stops === 0) return bold('Nothing stands in the way. Nothing was changed.');
+  if (stops === 0) {
+    return `${bold('Nothing stands in the way. Nothing was changed.')} To practise the move: gatehouse migrate rehearse`;
+  }
   return bold(`${stops} ${stops === 1 ? 'thing stands' : 'things stand'} in the way. Nothing was changed.`);
 }
 
