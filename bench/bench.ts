@@ -4,8 +4,8 @@
  */
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { styleText } from 'node:util';
+import { importLines } from './import-lines.ts';
 import {
-  importLine,
   type Line,
   measureBeside,
   median,
@@ -35,17 +35,18 @@ const rig = await buildRig(resources, plan);
 const drive = startDriver(resources);
 const signedIn = await signInAll(rig, plan.sessions);
 
-const makers: Record<string, () => Line | Promise<Line>> = {
-  'sign-ins': () => signInLine(rig, drive),
-  refreshes: () => refreshLine(rig, drive, signedIn),
-  user: () => userLine(rig, drive, signedIn),
-  import: () => importLine(rig, resources, plan.imported),
-  portal: () => portalLine(rig, resources, plan.portal_rows),
+const makers: Record<string, () => Promise<Line[]>> = {
+  'sign-ins': async () => [await signInLine(rig, drive)],
+  refreshes: async () => [await refreshLine(rig, drive, signedIn)],
+  user: async () => [userLine(rig, drive, signedIn)],
+  import: () => importLines(rig, resources, plan.imported),
+  portal: async () => [await portalLine(rig, resources, plan.portal_rows)],
 };
 
 const measured: Measured[] = [];
 for (const [name, make] of Object.entries(makers)) {
-  if (!plan.only || plan.only === name) measured.push(await measure(await make()));
+  if (plan.only && plan.only !== name) continue;
+  for (const line of await make()) measured.push(await measure(line));
 }
 const beside = plan.only && plan.only !== 'beside' ? [] : await measureBeside(rig, drive, signedIn, plan);
 

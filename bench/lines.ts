@@ -1,8 +1,6 @@
 /** The lines of the table: what is measured, against what, and how much of that is asked for. */
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { createSupabaseSource } from '../test/harness/supabase-source.ts';
 import type { Job, Outcome } from './load.ts';
 import { type Account, type Rig, startProcess } from './rig.ts';
 
@@ -148,37 +146,6 @@ export function userLine({ url, bareUrl, accounts }: Rig, drive: Drive, signedIn
     target: 0.6,
     measureCeiling: (seconds) => measure(bareUrl, bare, seconds),
     measureOurs: (seconds) => measure(url, ours, seconds),
-  };
-}
-
-export async function importLine(rig: Rig, resources: AsyncDisposableStack, users: number): Promise<Line> {
-  const source = await createSupabaseSource(rig.adminUrl, { users, portal: false });
-  resources.defer(source.drop);
-  /** Into an empty database, from the start of the process to its end. */
-  const measure = async (script: string, argsFor: (target: string) => string[]) => {
-    const target = await rig.freshDatabase();
-    await using process_ = new AsyncDisposableStack();
-    process_.defer(target.drop);
-    const began = performance.now();
-    const child = startProcess(process_, script, argsFor(target.url), {
-      env: { ...process.env, SOURCE_URL: source.url, TARGET_URL: target.url },
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    const [code] = await once(child, 'exit');
-    if (code !== 0) throw new Error(`${script} ended with exit code ${code}`);
-    return users / ((performance.now() - began) / 1000);
-  };
-  return {
-    name: 'users imported',
-    ceiling: 'bare COPY | COPY',
-    explained: `the same rows of the same ${users.toLocaleString('en-US')} users from COPY into COPY, the same indexes, which are on, foreign keys off; nothing counted, remembered or proven`,
-    target: 1.2,
-    measureCeiling: () => measure('bare-copy.ts', () => []),
-    measureOurs: () =>
-      measure(fileURLToPath(new URL('../src/cli.ts', import.meta.url)), (target) => [
-        ...['migrate', 'users', '--from', source.url],
-        ...['--to', target, '--apply'],
-      ]),
   };
 }
 
