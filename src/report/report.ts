@@ -4,8 +4,8 @@
  * first, and from what the target says of itself; nothing is changed.
  */
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, constants, mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import type { Connection } from '../config/connection.ts';
 import { asking, MigrationFailure } from '../migrate/failure.ts';
@@ -132,10 +132,24 @@ export async function writeReport(record: MigrationRecord, directory: string): P
  */
 export async function makeDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeWhole(directory);
     await access(directory, constants.W_OK);
   } catch (error) {
     throw unwritable(directory, error);
+  }
+}
+
+/** With what is missing above it. Node's own `recursive` never ends where nothing can be made, as in /proc. */
+async function makeWhole(directory: string): Promise<void> {
+  const make = () => mkdir(directory, { mode: 0o700 });
+  try {
+    await make();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(directory)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(directory) === directory) throw error;
+    await makeWhole(dirname(directory));
+    await make();
   }
 }
 

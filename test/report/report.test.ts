@@ -1,7 +1,8 @@
 /** `gatehouse migrate report`: says what the ledger and the target show, and claims nothing that they do not. */
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectionFromUrl } from '../../src/config/connection.ts';
@@ -176,6 +177,25 @@ describe('of users who were moved', () => {
     expect(refused).toMatchObject({
       code: 2,
       stderr: `The report cannot be written to ${precious} (EEXIST): name another --out.\n`,
+    });
+  });
+
+  test.each([
+    ['a fifo', 'fifo', 'EEXIST'],
+    ['a file', 'file', 'EEXIST'],
+    ['below a file', 'file/below/it', 'ENOTDIR'],
+    ['a link that leads nowhere', 'link', 'ENOENT'],
+    ['where nobody can make anything', '/proc/report', 'ENOENT'],
+    ['below that', '/proc/report/of/today', 'ENOENT'],
+  ])('is refused in one sentence where --out is %s', async (_, name, code) => {
+    await writeFile(join(directory, 'file'), '');
+    execFileSync('mkfifo', [join(directory, 'fifo')]);
+    await symlink('nowhere', join(directory, 'link'));
+    const out = resolve(directory, name);
+    expect(await gatehouse(['--out', out])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: `The report cannot be written to ${out} (${code}): name another --out.\n`,
     });
   });
 
