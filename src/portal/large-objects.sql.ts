@@ -58,6 +58,9 @@ export async function makeLargeObject(
     await target.query('select lo_put($1::oid, $2::bigint, $3::bytea)', [id, at, piece]);
     at += piece.length;
   }
+  // First its owner: rights of who made it would go over to that one.
+  const own = substitute(owner);
+  if (own !== undefined) await target.query(`alter large object ${Number(id)} owner to ${escapeIdentifier(own)}`);
   for (const { grantee, privileges, grantable } of grants) {
     const role = grantee === 'public' ? 'public' : substitute(grantee);
     if (role === undefined) continue;
@@ -67,8 +70,6 @@ export async function makeLargeObject(
     );
   }
   if (comment !== null) await target.query(`comment on large object ${Number(id)} is ${pg.escapeLiteral(comment)}`);
-  const own = substitute(owner);
-  if (own !== undefined) await target.query(`alter large object ${Number(id)} owner to ${escapeIdentifier(own)}`);
 }
 
 /** Removes those that a copy has made, so far as they are there. */

@@ -1,9 +1,12 @@
-/** Large objects, which belong to no schema: whose they are, how long, and what is in them. */
+/** Large objects, which belong to no schema: whose they are, who may what with them, how long, and what is in them. */
 import type pg from 'pg';
 
 export interface LargeObject {
   id: string;
   owner: string;
+  comment: string | null;
+  /** Who may what, but for the owner; `public` is everybody. */
+  rights: { grantee: string; right: string }[];
   /** Undefined where the role may not read it. */
   bytes: string | undefined;
   /** SHA-256 over the SHA-256 of its pieces. */
@@ -32,8 +35,12 @@ export async function findLast(client: pg.ClientBase, after: string, count: numb
 export async function readLargeObjects(client: pg.ClientBase, after: string, upTo: string): Promise<LargeObject[]> {
   await client.query('savepoint reading');
   // Each stays open, until the savepoint is gone: closing it in the same statement could come first.
-  const { rows } = await client.query<{ id: string; owner: string; bytes: string | null }>(
-    `select oid::text as id, pg_get_userbyid(lomowner)::text as owner,
+  const { rows } = await client.query<Omit<LargeObject, 'bytes' | 'digest'> & { bytes: string | null }>(
+    `select oid::text as id, pg_get_userbyid(lomowner)::text as owner, obj_description(oid, 'pg_largeobject') as comment,
+            coalesce((select jsonb_agg(jsonb_build_object(
+                               'grantee', case a.grantee when 0 then 'public' else pg_get_userbyid(a.grantee)::text end,
+                               'right', a.privilege_type || case when a.is_grantable then ' with grant option' else '' end))
+                        from aclexplode(lomacl) as a where a.grantee <> lomowner), '[]') as rights,
             case when ${readable} then lo_lseek64(lo_open(oid, x'40000'::int), 0, 2) end::text as bytes
        from pg_largeobject_metadata
       where oid > $1::oid and oid <= $2::oid

@@ -1,4 +1,4 @@
-/** Whether the large objects of two databases are the same: their ids, owners and bytes. */
+/** Whether the large objects of two databases are the same: their ids, owners, rights, comments and bytes. */
 import type { NotChecked } from './compare-rows.ts';
 import type { Sides } from './compare-table.ts';
 import { findLast, type LargeObject, readLargeObjects } from './large-objects.sql.ts';
@@ -74,8 +74,25 @@ function differences(
   const readable = object.bytes !== undefined && other.bytes !== undefined;
   return [
     ...(owner === other.owner ? [] : [`owned by ${other.owner} instead of ${owner}`]),
+    ...rightsDiffer(rightsOf(object, ownerAtTarget), rightsOf(other)),
+    ...(object.comment === other.comment ? [] : ['another comment']),
     ...(readable && object.bytes !== other.bytes ? [`${other.bytes} bytes instead of ${object.bytes}`] : []),
     ...(readable && object.bytes === other.bytes && object.digest !== other.digest ? ['changed'] : []),
+  ];
+}
+
+/** `SELECT to anon`, as the target calls who may. Of an owner who also has rights as another role they say nothing. */
+function rightsOf({ owner, rights }: LargeObject, atTarget: (role: string) => string = (role) => role): string[] {
+  const others = rights.filter(({ grantee }) => atTarget(grantee) !== atTarget(owner));
+  return [...new Set(others.map(({ grantee, right }) => `${right} to ${atTarget(grantee)}`))].sort();
+}
+
+function rightsDiffer(there: string[], here: string[]): string[] {
+  const lost = there.filter((right) => !here.includes(right));
+  const gained = here.filter((right) => !there.includes(right));
+  return [
+    ...(lost.length > 0 ? [`without ${lost.join(', ')}`] : []),
+    ...(gained.length > 0 ? [`with ${gained.join(', ')}`] : []),
   ];
 }
 

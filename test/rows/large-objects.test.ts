@@ -1,7 +1,7 @@
-/** Whether large objects are the same, each with its owner and its bytes. */
+/** Whether large objects are the same, each with its owner, rights, comment and bytes. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareLargeObjects } from '../../src/rows/large-objects.ts';
-import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
+import { adminUrl, emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { query } from '../migrate/rows.ts';
 import { onSides } from './sides.ts';
 
@@ -17,11 +17,14 @@ beforeAll(async () => {
   await query(source.url, objects);
   await query(target.url, objects);
   await query(source.url, 'create role lo_owner; create role lo_reader');
+  for (const { url } of [source, target]) {
+    await query(url, "grant select on large object 1003 to lo_reader; comment on large object 1003 is 'A scan.'");
+  }
 });
 afterAll(async () => {
-  await query(source.url, 'drop role lo_owner; drop role lo_reader');
   await source.drop();
   await target.drop();
+  await query(adminUrl(), 'drop role lo_owner; drop role lo_reader');
 });
 
 function compare(change: string, owners?: (role: string) => string) {
@@ -46,6 +49,12 @@ test.each([
     'alter large object 1001 owner to lo_owner',
     ['1001: owned by lo_owner instead of gatehouse_superuser'],
   ],
+  [
+    'a right that is lost, though another one of the same owner has it',
+    'grant select on large object 1002 to lo_reader; revoke select on large object 1003 from lo_reader',
+    ['1002: with SELECT to lo_reader', '1003: without SELECT to lo_reader'],
+  ],
+  ['a comment that is lost', 'comment on large object 1003 is null', ['1003: another comment']],
 ])('%s is named', async (_, change, named) => {
   const { equal, differing } = await compare(change);
   expect(equal).toBe(false);
@@ -54,13 +63,13 @@ test.each([
 
 test('an owner whose place another role takes is no difference', async () => {
   const change = 'alter large object 1001 owner to lo_owner';
-  const { differing } = await compare(change, () => 'lo_owner');
+  const { differing } = await compare(change, (role) => (role === 'gatehouse_superuser' ? 'lo_owner' : role));
   expect(differing).toHaveLength(451);
   expect(differing).not.toContainEqual(expect.objectContaining({ row: '1001' }));
 });
 
 test('what the role may not read is listed as not checked', async () => {
-  const change = 'grant select on large object 1001 to lo_reader; set local role lo_reader';
+  const change = 'set local role lo_reader';
   expect(await compare(change)).toMatchObject({
     equal: true,
     not_checked: [{ what: 'the bytes of 451 large objects' }],
