@@ -123,60 +123,20 @@ export async function verifyPortal(
     onEvent({ event: 'started', run_id, ...side, snapshot });
     refuseUnfinished(await findUnfinishedCopy(sides.target));
 
-    const scope = await portalScope(sides.source, sides.target);
-    const keeps_users = await keepsUsers(sides.target);
-    const roles = substitutes(scope, await listOwners(sides.target, scope.schemas), side.target.role);
-    const looseEnds = await leftOut(sides.source, scope);
-    onEvent({ event: 'comparing', what: 'definitions' });
-    const { not_checked: unstated, ...catalogue } = await compareDefinitions(sides, scope, {
-      roles,
-      looseEnds,
-      keeps_users,
-    });
-    for (const drift of catalogue.drift) onEvent({ event: 'drift', drift });
-
-    // Where gatehouse does not keep them, users were restored like any other rows.
-    const schemas = keeps_users ? scope.schemas : [...scope.schemas, 'auth'];
-    onEvent({ event: 'comparing', what: 'sequences' });
-    const { sequences, not_checked: unread } = await compareSequences(sides, schemas, {
-      lives_on: given !== undefined,
-    });
-    const { tables, not_checked: passedOver } = await reading(side, () => compareRows(sides, schemas, onEvent));
-    onEvent({ event: 'comparing', what: 'large objects' });
-    const large_objects = await compareLargeObjects(sides, (role) => roles.get(role) ?? role);
-    onEvent({ event: 'comparing', what: 'users' });
-    const onProof = (event: { event: string }) => {
-      if (event.event === 'proof') onEvent(event as VerifyEvent);
-    };
-    const users = keeps_users ? await verifyUsers(source, target, { snapshot, onEvent: onProof }) : [];
-
-    const rows =
-      tables.reduce((sum, { source }) => sum + source.rows, 0) + users.reduce((sum, proof) => sum + proof.rows, 0);
+    const lives_on = given !== undefined;
+    const found = await comparePortals(sides, { side, configs: { source, target }, snapshot, lives_on, onEvent });
+    const { catalogue, tables, users, sequences, large_objects } = found;
     const parts = [...tables, ...sequences, ...users, large_objects];
-    const not_checked = [
-      ...passedOver,
-      ...unread,
-      ...large_objects.not_checked,
-      ...(keeps_users ? await usersNotChecked(sides.source) : []),
-      ...looseEnds.map(({ what, why }) => ({ what, why })),
-      ...unstated,
-      ...outOfScope(scope),
-    ];
     const verification: Verification = {
       equal: catalogue.drift.length === 0 && parts.every(({ equal }) => equal),
-      run_id: run_id,
+      run_id,
       ...side,
       snapshot,
       started_at,
       seconds: (performance.now() - began) / 1000,
-      rows,
-      catalogue,
-      substitutes: [...roles].flatMap(([source, target]) => (source === target ? [] : [{ source, target }])),
-      tables,
-      users,
-      sequences,
-      large_objects,
-      not_checked,
+      rows:
+        tables.reduce((sum, table) => sum + table.source.rows, 0) + users.reduce((sum, proof) => sum + proof.rows, 0),
+      ...found,
       ledger_hash: undefined,
       not_recorded: undefined,
     };
@@ -190,6 +150,67 @@ export async function verifyPortal(
   } finally {
     for (const { cut } of lines) cut();
   }
+}
+
+interface Comparing {
+  side: Sides<Side>;
+  configs: Sides<pg.ClientConfig>;
+  snapshot: string;
+  /** Sequences, which no snapshot holds, may have counted on since it was taken. */
+  lives_on: boolean;
+  onEvent: (event: VerifyEvent) => void;
+}
+
+type Compared = Pick<
+  Verification,
+  'catalogue' | 'substitutes' | 'tables' | 'users' | 'sequences' | 'large_objects' | 'not_checked'
+>;
+
+/** Everything that is compared, in the order in which the operator hears of it. */
+async function comparePortals(sides: Sides, comparing: Comparing): Promise<Compared> {
+  const { side, configs, snapshot, lives_on, onEvent } = comparing;
+  const scope = await portalScope(sides.source, sides.target);
+  const keeps_users = await keepsUsers(sides.target);
+  const roles = substitutes(scope, await listOwners(sides.target, scope.schemas), side.target.role);
+  const looseEnds = await leftOut(sides.source, scope);
+  onEvent({ event: 'comparing', what: 'definitions' });
+  const { not_checked: unstated, ...catalogue } = await compareDefinitions(sides, scope, {
+    roles,
+    looseEnds,
+    keeps_users,
+  });
+  for (const drift of catalogue.drift) onEvent({ event: 'drift', drift });
+
+  // Where gatehouse does not keep them, users were restored like any other rows.
+  const schemas = keeps_users ? scope.schemas : [...scope.schemas, 'auth'];
+  onEvent({ event: 'comparing', what: 'sequences' });
+  const { sequences, not_checked: unread } = await compareSequences(sides, schemas, { lives_on });
+  const { tables, not_checked: passedOver } = await reading(side, () => compareRows(sides, schemas, onEvent));
+  onEvent({ event: 'comparing', what: 'large objects' });
+  const large_objects = await compareLargeObjects(sides, (role) => roles.get(role) ?? role);
+  onEvent({ event: 'comparing', what: 'users' });
+  const onProof = (event: { event: string }) => {
+    if (event.event === 'proof') onEvent(event as VerifyEvent);
+  };
+  const users = keeps_users ? await verifyUsers(configs.source, configs.target, { snapshot, onEvent: onProof }) : [];
+
+  return {
+    catalogue,
+    substitutes: [...roles].flatMap(([source, target]) => (source === target ? [] : [{ source, target }])),
+    tables,
+    users,
+    sequences,
+    large_objects,
+    not_checked: [
+      ...passedOver,
+      ...unread,
+      ...large_objects.not_checked,
+      ...(keeps_users ? await usersNotChecked(sides.source) : []),
+      ...looseEnds.map(({ what, why }) => ({ what, why })),
+      ...unstated,
+      ...outOfScope(scope),
+    ],
+  };
 }
 
 /** Does work that asks one side alone, and explains its errors as that side's. */
