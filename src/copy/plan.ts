@@ -6,7 +6,7 @@ import type { Side } from '../migrate/failure.ts';
 import type { Finding } from '../migrate/plan.ts';
 import { checkSource } from '../migrate/shapes.ts';
 import { listEventTriggers } from '../portal/event-triggers.sql.ts';
-import { countLargeObjects } from '../portal/large-objects.sql.ts';
+import { countLargeObjects, listUnreadableObjects } from '../portal/large-objects.sql.ts';
 import { countDefiners, type LooseEnd, listForeignServers, listLooseEnds, listMade } from '../portal/objects.sql.ts';
 import { listAuthTriggers } from '../portal/rights.sql.ts';
 import { readTarget, type TargetFacts } from '../portal/roles.sql.ts';
@@ -47,6 +47,9 @@ export interface CopyPreparation {
   leftOut: LooseEnd[];
 }
 
+/** So many large objects are named in a sentence. */
+const NAMED_OBJECTS = 3;
+
 /**
  * Looks at both databases without changing either.
  *
@@ -69,6 +72,7 @@ export async function prepareCopy(
   const leftOut = looseEnds.filter(({ kind }) => kind !== 'other');
   const triggers = await listAuthTriggers(source);
   const large_objects = await countLargeObjects(source);
+  const closed = await listUnreadableObjects(source, NAMED_OBJECTS + 1);
 
   const eventTriggers = await listEventTriggers(source, scope.schemas);
   const servers = await listForeignServers(source, scope.schemas);
@@ -118,6 +122,13 @@ export async function prepareCopy(
   if (!earlier && large_objects > 0 && (await countLargeObjects(target)) > 0) {
     stop(
       'The target has large objects already, whose ids could be those of the source: remove them, or use an empty database.',
+    );
+  }
+  if (closed.length > 0) {
+    const named = closed.slice(0, NAMED_OBJECTS).map(({ id, owner }) => `${id} (of ${owner})`);
+    const more = closed.length > NAMED_OBJECTS ? ' and more' : '';
+    stop(
+      `Role ${there.role} may not read large objects at the source: ${named.join(', ')}${more}. As their owners: grant select on large object … to "${there.role}".`,
     );
   }
   for (const { name, treatment, why, relations } of scope.treatments) {

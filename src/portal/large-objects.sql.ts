@@ -1,5 +1,6 @@
 /** Large objects, which belong to no schema: each with its id, its owner and its bytes, a piece at a time. */
 import pg from 'pg';
+import { readable } from '../rows/large-objects.sql.ts';
 import type { Substitute } from './rights.sql.ts';
 
 const { escapeIdentifier } = pg;
@@ -33,6 +34,22 @@ export async function listLargeObjects(client: pg.ClientBase, after: string, lim
 export async function countLargeObjects(client: pg.ClientBase): Promise<number> {
   const { rows } = await client.query<{ count: string }>('select count(*) from pg_largeobject_metadata');
   return Number(rows[0]?.count);
+}
+
+/** Those that the connected role may not read, each with its owner, up to so many. */
+export async function listUnreadableObjects(
+  client: pg.ClientBase,
+  limit: number,
+): Promise<Pick<LargeObject, 'id' | 'owner'>[]> {
+  const { rows } = await client.query<Pick<LargeObject, 'id' | 'owner'>>(
+    `select oid::text as id, pg_get_userbyid(lomowner)::text as owner
+       from pg_largeobject_metadata
+      where not ${readable}
+      order by oid
+      limit $1`,
+    [limit],
+  );
+  return rows;
 }
 
 /** A piece of one, from a place on; an empty one past its end. */

@@ -17,7 +17,7 @@ export interface LargeObject {
 const PIECE = 4 * 1024 * 1024;
 
 /** No rights on large objects come with pg_read_all_data. */
-const readable = `(
+export const readable = `(
   pg_has_role(lomowner, 'usage')
   or exists (select from aclexplode(lomacl) as a
               where a.privilege_type = 'SELECT' and (a.grantee = 0 or pg_has_role(a.grantee, 'usage'))))`;

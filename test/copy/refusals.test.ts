@@ -201,6 +201,22 @@ test('event triggers and foreign servers of the portal are named, and a table th
   );
 });
 
+test('a large object that the role may not read is named before anything is changed', async () => {
+  const [{ id } = { id: 0 }] = await ask<{ id: number }>(source.adminUrl, "select lo_from_bytea(0, 'x') as id");
+  try {
+    const refused = await gatehouse(['--from', source.url, '--apply']);
+    expect(refused.code).toBe(9);
+    expect(refused.stderr).toMatch(
+      new RegExp(
+        `^Role postgres may not read large objects at the source: ${id} \\(of gatehouse_superuser\\)\\. As their owners: `,
+      ),
+    );
+    expect(await ask(target.url, "select from pg_namespace where nspname in ('gatehouse', 'storage')")).toEqual([]);
+  } finally {
+    await ask(source.adminUrl, 'select lo_unlink($1)', [id]);
+  }
+});
+
 test('rows that break a foreign key are named by it; once they are mended the next run completes', async () => {
   await ask(
     source.adminUrl,
