@@ -12,6 +12,7 @@ import {
   lockTables,
   type TableFacts,
 } from './tables.sql.ts';
+import { Unreadable } from './unreadable.ts';
 
 export interface TableComparison extends RowComparison {
   /** As SQL writes it. */
@@ -45,26 +46,11 @@ export type RowsEvent =
 const RANGE_BYTES = 256 * 1024 * 1024;
 const PAGE_BYTES = 8192;
 
-/** A role that does not see all rows of a table cannot say that it is equal. */
-export class Unreadable extends Error {
-  override readonly name = 'Unreadable';
-  readonly side: keyof Sides;
-  readonly reason: 'rights' | 'row level security';
-  readonly tables: string[];
-
-  constructor(side: keyof Sides, reason: Unreadable['reason'], tables: string[]) {
-    super(`tables that ${reason} keep from the role at the ${side}: ${tables.join(', ')}`);
-    this.side = side;
-    this.reason = reason;
-    this.tables = tables;
-  }
-}
-
 /**
  * Compares every row and column. Both clients are in a transaction of their own, `repeatable read`, whose settings are
  * pinned here; they keep a lock on every table until it ends, so that none is emptied, altered or dropped meanwhile.
  *
- * @throws Unreadable before anything is compared
+ * @throws Unreadable before anything is compared; or at a row that is too large to be read
  */
 export async function compareRows(
   sides: Sides,

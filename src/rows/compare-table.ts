@@ -14,6 +14,7 @@ import {
   type Sum,
   sumBuckets,
 } from './sums.sql.ts';
+import { isTooLarge, Unreadable } from './unreadable.ts';
 
 /** The two databases, each in a transaction with one view of its rows. */
 export interface Sides<T = pg.ClientBase> {
@@ -59,7 +60,7 @@ export async function compareTable(
   ranges: Ranges,
   onRows: (rows: number) => void = () => {},
 ): Promise<RowComparison> {
-  const sums = await onBoth(async (side) => {
+  const sums = await onBoth(table, async (side) => {
     const total = new Map<number, Sum>();
     for (const range of ranges[side]) {
       const part = await sumBuckets(sides[side], table, range);
@@ -78,12 +79,23 @@ export async function compareTable(
   return { equal, source: summary(sums.source), target: summary(sums.target), ...named };
 }
 
-/** Asks both sides at once, and waits for both even where one fails: its connection is then free again. */
-async function onBoth<T>(ask: (side: 'source' | 'target') => Promise<T>): Promise<Sides<T>> {
+/**
+ * Asks both sides at once, and waits for both even where one fails: its connection is then free again.
+ *
+ * @throws Unreadable where a row is too large for a side to read it
+ */
+async function onBoth<T>(
+  { schema, name }: ComparedTable,
+  ask: (side: 'source' | 'target') => Promise<T>,
+): Promise<Sides<T>> {
   const [source, target] = await Promise.allSettled([ask('source'), ask('target')]);
-  if (source.status === 'rejected') throw source.reason;
-  if (target.status === 'rejected') throw target.reason;
+  if (source.status === 'rejected') throw failure('source', source.reason);
+  if (target.status === 'rejected') throw failure('target', target.reason);
   return { source: source.value, target: target.value };
+
+  function failure(side: 'source' | 'target', error: unknown): unknown {
+    return isTooLarge(error) ? new Unreadable(side, 'size', [`${schema}.${name}`]) : error;
+  }
 }
 
 function add(a: Sum | undefined, b: Sum): Sum {
@@ -123,12 +135,12 @@ async function nameRows(sides: Sides, table: ComparedTable, unequal: { bucket: n
       buckets.push(next.bucket);
       rows += next.rows;
     }
-    const found = await onBoth((side) => listRows(sides[side], table, buckets));
+    const found = await onBoth(table, (side) => listRows(sides[side], table, buckets));
     odd.source.push(...surplus(found.source, found.target));
     odd.target.push(...surplus(found.target, found.source));
   }
   const more = rest.length > 0 || odd.source.length > NAMED_ROWS || odd.target.length > NAMED_ROWS;
-  const details = await onBoth((side) => detailsOf(sides[side], table, odd[side].slice(0, NAMED_ROWS)));
+  const details = await onBoth(table, (side) => detailsOf(sides[side], table, odd[side].slice(0, NAMED_ROWS)));
   const differing = table.key.length > 0 ? pairByKey(table, details) : pairByLikeness(table, details);
   return { differing: differing.slice(0, NAMED_ROWS), more: more || differing.length > NAMED_ROWS };
 }

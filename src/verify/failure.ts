@@ -1,7 +1,7 @@
 /** Why a verification could not be made, in one sentence. */
 import pg from 'pg';
 import { explain, MigrationFailure, type Side, unusable } from '../migrate/failure.ts';
-import type { Unreadable } from '../rows/compare-rows.ts';
+import type { Unreadable } from '../rows/unreadable.ts';
 
 /** So many tables are named in a sentence. */
 const NAMED_TABLES = 8;
@@ -26,15 +26,14 @@ export function explainVerify(error: unknown, side: Side): unknown {
           `it is short of memory (${error.message})`,
           'Raise what it lacks, as max_locks_per_transaction',
         );
-      case '54000':
-        return unusable(side, 'a row is larger than PostgreSQL can put together (1 GB)', 'Compare that table by hand');
     }
   }
   return explain(error, side);
 }
 
 /** Tables whose rows a role does not see, and what to do about it. */
-export function unreadable({ tables, reason }: Unreadable, { name, role }: Side): MigrationFailure {
+export function unreadable({ tables, reason }: Unreadable, side: Side): MigrationFailure {
+  const { name, role } = side;
   const more = tables.length > NAMED_TABLES ? ` and ${tables.length - NAMED_TABLES} more` : '';
   const which = `${tables.slice(0, NAMED_TABLES).join(', ')}${more}`;
   if (reason === 'row level security') {
@@ -43,6 +42,10 @@ export function unreadable({ tables, reason }: Unreadable, { name, role }: Side)
       name,
       `Row level security hides rows of ${which} from role ${role} at the ${name}. ${todo}`,
     );
+  }
+  if (reason === 'size') {
+    const what = `a row of ${which} is larger than PostgreSQL can put together (1 GB)`;
+    return unusable(side, what, 'Look for it by pg_column_size of its columns, and compare it by hand');
   }
   const whom =
     name === 'source' ? 'the role `postgres` of the project' : 'the owner of the tables, or grant it pg_read_all_data';

@@ -22,16 +22,11 @@ import { carriedTables, fleetingTables } from '../migrate/tables.ts';
 import { verifyUsers } from '../migrate/users.ts';
 import { listLooseEnds } from '../portal/objects.sql.ts';
 import { listOwnSettings, type PortalScope, portalScope } from '../portal/scope.ts';
-import {
-  compareRows,
-  type NotChecked,
-  type RowsEvent,
-  type TableComparison,
-  Unreadable,
-} from '../rows/compare-rows.ts';
+import { compareRows, type NotChecked, type RowsEvent, type TableComparison } from '../rows/compare-rows.ts';
 import type { Sides } from '../rows/compare-table.ts';
 import { compareLargeObjects, type LargeObjectsComparison } from '../rows/large-objects.ts';
 import { compareSequences, type SequenceComparison } from '../rows/sequences.ts';
+import { Unreadable } from '../rows/unreadable.ts';
 import { explainVerify, unreadable } from './failure.ts';
 import { COMMAND, recordOf } from './record.ts';
 import {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareTable, type Ranges } from '../../src/rows/compare-table.ts';
 import type { ComparedTable } from '../../src/rows/sums.sql.ts';
+import { unreadable } from '../../src/verify/failure.ts';
 import { emptyDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { query } from '../migrate/rows.ts';
 import { onSides } from './sides.ts';
@@ -74,4 +75,30 @@ test('a row is found whichever range it is in, on either side', async () => {
     'id=2500 changed',
     'id=5000 changed',
   ]);
+});
+
+test.each([
+  ['54000', 'string buffer exceeds maximum allowed length'],
+  ['XX000', 'invalid memory alloc request size 1200000003'],
+])('a row that a server cannot put together is told with its table and side (%s)', async (code, message) => {
+  await query(
+    target.url,
+    `create function too_large() returns text language plpgsql as $$ begin raise '${message}' using errcode = '${code}'; end $$;
+     alter table many rename to kept; create view many as select id, too_large() as v from kept`,
+  );
+  const whole = { source: [undefined], target: [undefined] };
+  const compared = onSides({ source: source.pool, target: target.pool }, (sides) =>
+    compareTable(sides, many(['id']), whole),
+  );
+  try {
+    const error = await compared.catch((thrown) => thrown);
+    expect(error).toMatchObject({ name: 'Unreadable', side: 'target', reason: 'size', tables: ['public.many'] });
+    expect(unreadable(error, { name: 'target', address: 'here', role: 'ops' })).toMatchObject({
+      kind: 'target',
+      message:
+        'The target cannot be used: a row of public.many is larger than PostgreSQL can put together (1 GB). Look for it by pg_column_size of its columns, and compare it by hand.',
+    });
+  } finally {
+    await query(target.url, 'drop view many; alter table kept rename to many; drop function too_large');
+  }
 });
