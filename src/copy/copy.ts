@@ -30,10 +30,11 @@ import {
 } from './copies.sql.ts';
 import { finishDefinitions, makeDefinitions, makeKeys } from './definitions.ts';
 import { askingCopy, explainCopy } from './failure.ts';
+import { aboutDefaults } from './findings.ts';
 import { copyFlows, listFlowColumns, takeInFlows } from './flows.sql.ts';
 import { copyHistory, hasHistory, takeInHistory } from './history.sql.ts';
 import { pipeRows } from './pipe.ts';
-import { aboutDefaults, type CopyPlan, type CopyPreparation, prepareCopy } from './plan.ts';
+import { type CopyPlan, type CopyPreparation, prepareCopy } from './plan.ts';
 import { recordBeginning, recordEnd, recordFailure } from './record.ts';
 import { copyLargeObjects, copyTables, listKept, type TableCopy } from './rows.ts';
 
