@@ -113,9 +113,9 @@ async function gatehouse(words: string[], env: NodeJS.ProcessEnv): Promise<numbe
   // The service outlives its readers, and says so itself.
   const isService = command.name === 'serve';
   if (isService) for (const stream of [process.stdout, process.stderr]) stream.off('error', endByPipe);
-  // A command waits for PostgreSQL, often on the machine of PostgreSQL: there memory is worth more than speed. V8 asks this
-  // flag anew at each collection, so that it need not be on the command line.
-  if (!isService) setFlagsFromString('--optimize-for-size');
+  // A command waits for PostgreSQL, often on the machine of PostgreSQL: there memory is worth more than speed. V8 asks
+  // for these flags anew at each collection, so that they need not be on the command line.
+  if (!isService) for (const flag of ['--optimize-for-size', '--semi-space-growth-factor=1']) setFlagsFromString(flag);
   await using ends = new AsyncDisposableStack();
   const { run } = await command.load();
   const args = words.slice(command.name.split(' ').length).map((arg) => (arg === '-h' ? '--help' : arg));
