@@ -55,6 +55,7 @@ export function copyFindings(seen: Seen): Finding[] {
     ...aboutServers(seen),
     ...aboutWhatIsHere(seen),
     ...aboutLargeObjects(seen),
+    ...aboutPolicies(catalogue),
     ...aboutScope(scope),
     ...aboutRoles(seen),
     ...aboutSettings(scope),
@@ -108,6 +109,21 @@ function* aboutWhatIsHere({ earlier, ofThis, made, large_objects, large_objects_
       'The target has large objects already, whose ids could be those of the source: remove them, or use an empty database.',
     );
   }
+}
+
+/** Policies for a role that somebody dropped by force: none can be made for it. */
+export function aboutPolicies({ objects }: Catalogue): Finding[] {
+  const isNobody = (role: string | null) => /^unknown \(OID=\d+\)$/.test(role ?? '');
+  const found = [...objects.values()].filter(
+    ({ kind, facts }) => kind === 'policy' && Array.isArray(facts.roles) && facts.roles.some(isNobody),
+  );
+  if (found.length === 0) return [];
+  const more = found.length > NAMED ? ` and ${found.length - NAMED} more` : '';
+  const list = `${found
+    .slice(0, NAMED)
+    .map(({ name }) => name)
+    .join(', ')}${more}`;
+  return [stop(`A policy is for a role that does not exist (${list}). Drop it, or give it a role, at the source.`)];
 }
 
 function* aboutLargeObjects({ there, closed }: Seen): Generator<Finding> {

@@ -86,12 +86,6 @@ interface Rule {
 
 const rules: readonly Rule[] = [
   {
-    kind: 'policy',
-    where: ({ facts }) => strings(facts.roles).some(isNobody),
-    says: (list) =>
-      stop(`A policy is for a role that does not exist (${list}). Drop it, or give it a role, at the source.`),
-  },
-  {
     kind: 'index',
     where: ({ facts }) => facts.valid === false,
     says: (list) =>
@@ -275,8 +269,6 @@ export function serviceFindings(holdings: ServiceHoldings, scope: PortalScope): 
   );
   return findings;
 }
-
-const isNobody = (role: string) => /^unknown \(OID=\d+\)$/.test(role);
 
 const strings = (fact: CatalogueObject['facts'][string] | undefined): string[] =>
   Array.isArray(fact) ? fact.filter((item): item is string => typeof item === 'string') : [];

@@ -4,6 +4,7 @@
  */
 import type pg from 'pg';
 import { readCatalogue } from '../catalogue/catalogue.ts';
+import { aboutPolicies } from '../copy/findings.ts';
 import { prepareCopy } from '../copy/plan.ts';
 import { findPgTools, PgToolsMissing } from '../db/pg-tools.ts';
 import { listColumns, listTables } from '../migrate/catalogue.sql.ts';
@@ -122,7 +123,7 @@ export async function planPortal(
         ...readingFindings(from.side.role, read.unreadable),
         ...(await toolFindings(from.server, env)),
         ...serverFindings(from.server, into?.server, clock_skew_seconds),
-        ...(copy?.plan.findings ?? scopeFindings(scope)),
+        ...(copy?.plan.findings ?? [...scopeFindings(scope), ...aboutPolicies(catalogue)]),
         ...portalFindings(catalogue, scope, read.tools, into?.server),
         ...serviceFindings(holdings, scope),
         ...(usersFindings ?? people.findings),

@@ -217,6 +217,22 @@ test('a large object that the role may not read is named before anything is chan
   }
 });
 
+test('a policy for a role that does not exist is named before anything is changed', async () => {
+  await ask(source.adminUrl, 'create policy "for whom" on public.people using (true)');
+  const to = (role: number) => `update pg_policy set polroles = '{${role}}' where polname = 'for whom'`;
+  await ask(source.adminUrl, to(4_000_000_000));
+  try {
+    expect(await gatehouse(['--from', source.url, '--apply'])).toMatchObject({
+      code: 9,
+      stderr: expect.stringMatching(/^A policy is for a role that does not exist \("for whom" on public\.people\)\. /),
+    });
+    expect(await ask(target.url, "select from pg_namespace where nspname in ('gatehouse', 'storage')")).toEqual([]);
+  } finally {
+    await ask(source.adminUrl, to(0));
+    await ask(source.adminUrl, 'drop policy "for whom" on public.people');
+  }
+});
+
 test('rows that break a foreign key are named by it; once they are mended the next run completes', async () => {
   await ask(
     source.adminUrl,
