@@ -101,6 +101,10 @@ it.each([
   [['postgres://u:pass-word@db/d'], 'There is no such command. See gatehouse --help.\n'],
   [['migrate'], /^Say which: gatehouse migrate \w+(?:, gatehouse migrate \w+)*\.\n$/],
   [['settings', 'frobnicate'], 'Say which: gatehouse settings explain.\n'],
+  [
+    ['serve', '--port', '80'],
+    'gatehouse serve takes no options: its settings are environment variables. See gatehouse serve --help.\n',
+  ],
 ])('what is no command is one sentence and 2: %j', async (words, stderr) => {
   const expected = typeof stderr === 'string' ? stderr : expect.stringMatching(stderr);
   expect(await runCommand(words)).toEqual({ code: 2, stdout: '', stderr: expected });

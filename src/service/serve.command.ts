@@ -1,5 +1,7 @@
 /** `gatehouse serve`: the service itself, where the package is installed. In a checkout it is `npm start`. */
 
+import { CommandFailure } from '../command.ts';
+
 export const help = `gatehouse serve
 
   Starts the service, which stays until Ctrl-C or SIGTERM. Its settings are environment variables, which "gatehouse settings
@@ -14,6 +16,12 @@ export async function run(args: string[], io: { stdout: { write(text: string): u
   if (args.includes('--help')) {
     io.stdout.write(help);
     return 0;
+  }
+  if (args.length > 0) {
+    throw new CommandFailure(
+      'usage',
+      'gatehouse serve takes no options: its settings are environment variables. See gatehouse serve --help.',
+    );
   }
   await import('../main.ts');
   return 0;
