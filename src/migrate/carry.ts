@@ -114,6 +114,7 @@ async function loadTable(
     run.onEvent({ event: 'indexing', table });
     await makeIndexes(target, indexes);
   }
+  run.onEvent({ event: 'remembering', table });
   const loaded = await rememberLoaded(target, shape);
   const outcome = { table, rows, inserted: rows, updated: 0, deleted: 0, unchanged: 0, kept: 0, conflicts: 0 };
   return { outcome, loaded };

@@ -77,6 +77,7 @@ export function createProgress(bar: Bar): (event: MigrationEvent) => void {
     if (event.event === 'started') bar.start();
     if (event.event === 'progress') bar.draw(event.table, finished + event.rows, total, rowsPerSecond);
     if (event.event === 'indexing') bar.say(`indexing ${event.table}`);
+    if (event.event === 'remembering') bar.say(`remembering ${event.table}`);
     if (event.event === 'table') finished += event.outcome.rows;
     if (event.event === 'proving') bar.say(`proving ${event.table}`);
   };

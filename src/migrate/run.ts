@@ -35,6 +35,8 @@ export type MigrationEvent =
   | { event: 'started'; run_id: string }
   | { event: 'progress'; table: string; rows: number; of: number }
   | { event: 'indexing'; table: string }
+  /** The rows are there and the indexes hold. */
+  | { event: 'remembering'; table: string }
   /** Something that went another way than the plan had it. */
   | { event: 'remark'; message: string }
   | { event: 'table'; outcome: TableOutcome }

@@ -10,6 +10,7 @@ const events = [
   { event: 'progress', table: 'users', rows: 25_000, of: 60_000 },
   { event: 'progress', table: 'users', rows: 25_100, of: 60_000 },
   { event: 'indexing', table: 'users' },
+  { event: 'remembering', table: 'users' },
   { event: 'table', outcome: { table: 'users', rows: 60_000 } },
   { event: 'progress', table: 'sessions', rows: 15_000, of: 40_000 },
   { event: 'proving', table: 'users' },
@@ -33,6 +34,7 @@ test('redraws one line on a terminal, at most ten times a second', () => {
   expect(drawn(true).split('\r\u001b[2K').slice(1)).toEqual([
     '[######..................] 25 %  users  25,000 rows/s  0:03 left',
     'indexing users',
+    'remembering users',
     '[##################......] 75 %  sessions  25,000 rows/s  0:01 left',
     'proving users',
   ]);
