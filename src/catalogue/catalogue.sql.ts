@@ -87,6 +87,10 @@ export async function listRoles(client: pg.ClientBase, names: readonly string[])
             array(select ${role('m.roleid')} from pg_auth_members as m where m.member = r.oid group by 1 order by 1) as member_of,
             array(select ${role('m.roleid')} from pg_auth_members as m where m.member = r.oid group by 1
                   having bool_or((to_jsonb(m) ->> 'inherit_option')::boolean) <> r.rolinherit order by 1) as inherits_otherwise,
+            array(select ${role('m.roleid')} from pg_auth_members as m where m.member = r.oid group by 1
+                  having bool_or(m.admin_option) order by 1) as administers,
+            array(select ${role('m.roleid')} from pg_auth_members as m where m.member = r.oid group by 1
+                  having not bool_or((to_jsonb(m) ->> 'set_option')::boolean) order by 1) as never_acts_as,
             array(select distinct setting
                     from pg_db_role_setting as s, unnest(s.setconfig) as setting
                    where s.setrole = r.oid

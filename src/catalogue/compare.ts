@@ -119,7 +119,7 @@ function allowing(
     for (const fact of ['owner', 'grantee', 'maker', 'user']) {
       if (typeof facts[fact] === 'string') facts[fact] = as(facts[fact]);
     }
-    for (const fact of ['roles', 'member_of', 'inherits_otherwise']) {
+    for (const fact of ['roles', 'member_of', 'inherits_otherwise', 'administers', 'never_acts_as']) {
       const names = facts[fact];
       if (Array.isArray(names)) facts[fact] = [...new Set(names.map(as))].sort();
     }

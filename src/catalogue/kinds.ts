@@ -100,6 +100,8 @@ export const kinds = {
       ...all('role changed', { settings: 'settings' }, 'sql'),
       member_of: { drift: 'role changed', words: 'membership', as: 'roles' },
       inherits_otherwise: { drift: 'role changed', words: 'membership with an INHERIT of its own', as: 'roles' },
+      administers: { drift: 'role changed', words: 'membership WITH ADMIN OPTION', as: 'roles' },
+      never_acts_as: { drift: 'role changed', words: 'membership WITH SET FALSE', as: 'roles' },
     },
   },
   schema: { ...ordinary, plural: 'schemas', facts: { owner, comment } },

@@ -80,16 +80,18 @@ export async function makeRoles(
     }
   }
   const names = new Set(moving.map(({ name }) => name));
-  for (const { name, member_of, inherits_from } of moving) {
-    for (const group of member_of) {
+  for (const role of moving) {
+    for (const group of role.member_of) {
       if (!names.has(group)) continue;
       const { rows } = await client.query<{ member: boolean }>(
-        "select pg_has_role($1::name, $2::name, 'member') as member",
-        [name, group],
+        `select exists (select from pg_auth_members as m
+                         where pg_get_userbyid(m.member) = $1 and pg_get_userbyid(m.roleid) = $2) as member`,
+        [role.name, group],
       );
-      const inherit = version >= 16 ? ` with inherit ${inherits_from.includes(group)}` : '';
       if (!rows[0]?.member) {
-        await client.query(`grant ${escapeIdentifier(group)} to ${escapeIdentifier(name)}${inherit}`);
+        await client.query(
+          `grant ${escapeIdentifier(group)} to ${escapeIdentifier(role.name)}${membership(role, group, version)}`,
+        );
       }
     }
   }
@@ -100,6 +102,13 @@ export async function makeRoles(
     if (!rows[0]?.usage) await client.query(`grant ${escapeIdentifier(name)} to current_user`);
   }
   return refused;
+}
+
+/** What else a grant of membership says. Servers before 16 know no more than ADMIN. */
+function membership({ inherits_from, administers, never_acts_as }: ScopedRole, group: string, version: number): string {
+  const admin = administers.includes(group);
+  if (version < 16) return admin ? ' with admin option' : '';
+  return ` with inherit ${inherits_from.includes(group)}, set ${!never_acts_as.includes(group)}, admin ${admin}`;
 }
 
 /** Makes an extension where it is missing, in the schema that it has at the source. */

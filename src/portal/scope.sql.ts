@@ -94,6 +94,10 @@ export interface RoleFacts {
   member_of: string[];
   /** Those of them whose rights it has unasked: since 16 each membership says so, before the role does. */
   inherits_from: string[];
+  /** Those of them in which it may make others members. */
+  administers: string[];
+  /** Those of them that it may not SET ROLE to: since 16 a membership may say so. */
+  never_acts_as: string[];
   /** Something in these schemas belongs to it, is granted to it or has a policy for it. */
   named: boolean;
 }
@@ -130,11 +134,15 @@ export async function listRoles(client: pg.ClientBase, schemas: readonly string[
                    where s.setrole = r.oid
                      and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
                    order by 1) as settings,
-            array(select pg_get_userbyid(m.roleid)::text from pg_auth_members as m where m.member = r.oid order by 1)
+            array(select distinct pg_get_userbyid(m.roleid)::text from pg_auth_members as m where m.member = r.oid order by 1)
               as member_of,
             array(select distinct pg_get_userbyid(m.roleid)::text from pg_auth_members as m
                    where m.member = r.oid and coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit) order by 1)
-              as inherits_from
+              as inherits_from,
+            array(select pg_get_userbyid(m.roleid)::text from pg_auth_members as m where m.member = r.oid
+                   group by 1 having bool_or(m.admin_option) order by 1) as administers,
+            array(select pg_get_userbyid(m.roleid)::text from pg_auth_members as m where m.member = r.oid
+                   group by 1 having not bool_or((to_jsonb(m) ->> 'set_option')::boolean) order by 1) as never_acts_as
        from pg_roles as r
       where r.rolname !~ '^pg_'
       order by r.rolname collate "C"`,

@@ -21,7 +21,14 @@ beforeAll(async () => {
     grant select on ledger_entries to ledger, clerk, auditor;
     alter role clerk set transaction_timeout = '5s';
     grant ledger to clerk with inherit false;
-    grant ledger to auditor with inherit true`);
+    grant ledger to auditor with inherit true;
+    create role registrar; create role trainee; create role lodger;
+    grant select on ledger_entries to registrar, trainee, lodger;
+    grant ledger to registrar with admin option;
+    -- Both by way of another role and by itself.
+    grant auditor to trainee;
+    grant ledger to trainee;
+    grant ledger to lodger with set false`);
   const { roles } = await portalScope(source, target);
   expect(await makeRoles(target, roles, await readTarget(target))).toEqual([]);
 });
@@ -39,10 +46,24 @@ async function differences(): Promise<string[]> {
 
 test('a member that must ask for the rights of a role must ask there, too', async () => {
   const memberships = `select member::regrole::text, pg_has_role(member, roleid, 'usage') as inherits
-      from pg_auth_members where roleid = 'ledger'::regrole order by 1`;
+      from pg_auth_members where roleid = 'ledger'::regrole and member::regrole in ('auditor', 'clerk') order by 1`;
   const asThere = [
     { member: 'auditor', inherits: true },
     { member: 'clerk', inherits: false },
+  ];
+  expect((await source.query(memberships)).rows).toEqual(asThere);
+  expect((await target.query(memberships)).rows).toEqual(asThere);
+});
+
+test('who may make others members may there, too, and who may not become a role may not', async () => {
+  const memberships = `select roleid::regrole::text as "group", member::regrole::text, admin_option, set_option
+       from pg_auth_members where member in (select oid from pg_roles where rolname in ('lodger', 'registrar', 'trainee'))
+      order by 1, 2`;
+  const asThere = [
+    { group: 'auditor', member: 'trainee', admin_option: false, set_option: true },
+    { group: 'ledger', member: 'lodger', admin_option: false, set_option: false },
+    { group: 'ledger', member: 'registrar', admin_option: true, set_option: true },
+    { group: 'ledger', member: 'trainee', admin_option: false, set_option: true },
   ];
   expect((await source.query(memberships)).rows).toEqual(asThere);
   expect((await target.query(memberships)).rows).toEqual(asThere);
@@ -53,14 +74,30 @@ test('what ends a transaction that is too long ends it there, too', async () => 
   expect(rows).toEqual([{ rolconfig: ['transaction_timeout=5s'] }]);
 });
 
-test('one that need not ask any more is a difference', async () => {
+test.each([
+  [
+    'grant ledger to clerk with inherit true',
+    'Role clerk: membership with an INHERIT of its own is ledger at the source and none at the target.',
+  ],
+  [
+    'grant ledger to clerk with admin true',
+    'Role clerk: membership WITH ADMIN OPTION is none at the source and ledger at the target.',
+  ],
+  [
+    'revoke admin option for ledger from registrar',
+    'Role registrar: membership WITH ADMIN OPTION is ledger at the source and none at the target.',
+  ],
+  [
+    'grant ledger to lodger with set true',
+    'Role lodger: membership WITH SET FALSE is ledger at the source and none at the target.',
+  ],
+])('a membership of another kind is a difference: %s', async (change, sentence) => {
   await target.query(
-    'begin; create table ledger_entries (id int); grant select on ledger_entries to ledger, clerk, auditor',
+    `begin; create table ledger_entries (id int);
+     grant select on ledger_entries to ledger, clerk, auditor, registrar, trainee, lodger`,
   );
   expect(await differences()).toEqual([]);
-  await target.query('grant ledger to clerk with inherit true');
-  expect(await differences()).toEqual([
-    'Role clerk: membership with an INHERIT of its own is ledger at the source and none at the target.',
-  ]);
+  await target.query(change);
+  expect(await differences()).toEqual([sentence]);
   await target.query('rollback');
 });
