@@ -146,17 +146,22 @@ function allowing(
 
 /**
  * With a default privilege for each of these schemas in place of one for every schema. Those on schemas to come have no
- * counterpart. What everybody has of old is not said; that it was taken away is seen by what the owner keeps.
+ * counterpart. What everybody and the owner have of old is not said; that everybody's was taken away is seen by what the owner
+ * keeps, and of a list that takes from the owner all is said.
  */
 function withDefaultsIn(schemas: readonly string[], objects: readonly CatalogueObject[]): CatalogueObject[] {
   const everywhere = objects.filter(({ kind, facts }) => kind === 'default privilege' && facts.schema === null);
-  const isOpen = ({ maker, on }: CatalogueObject['facts']) =>
-    everywhere.some(({ facts }) => facts.maker === maker && facts.on === on && facts.grantee === 'public');
+  const beside = ({ maker, on }: CatalogueObject['facts']) =>
+    everywhere.flatMap(({ facts }) => (facts.maker === maker && facts.on === on ? [facts] : []));
+  const isOpen = (facts: CatalogueObject['facts']) => beside(facts).some(({ grantee }) => grantee === 'public');
+  const isWhole = (facts: CatalogueObject['facts']) => beside(facts).every(({ whole }) => whole !== false);
   return objects.flatMap((object) => {
     const { kind, facts } = object;
     if (kind !== 'default privilege' || facts.schema !== null || facts.on === 'large objects') return [object];
-    if (!opensEverySchema(object))
-      return ownsIt(facts) && openOfOld.includes(facts.on) && !isOpen(facts) ? [object] : [];
+    if (!opensEverySchema(object)) {
+      const isClosed = ownsIt(facts) && openOfOld.includes(facts.on) && !isOpen(facts);
+      return isClosed || !isWhole(facts) ? [object] : [];
+    }
     if (facts.on === 'schemas') return [];
     return schemas.map((schema) => ({ ...object, facts: { ...facts, schema: quoted(schema) } }));
   });
@@ -211,16 +216,19 @@ const driftOf = (
   { change, what, sentence }: Pick<Drift, 'change' | 'sentence'> & { what?: string },
 ): Drift => ({ number: driftNumbers[name], name, kind, object, change, what, sentence });
 
+/** Of a list that takes all from the owner: to have that is a loss. */
+const isNothing = (rights: readonly string[]) => rights.length === 1 && rights[0] === 'nothing';
+
 function missing(object: CatalogueObject): Drift {
-  const name = nameOfLoss(object) ?? kinds[object.kind].missing;
   const rights = strings(object.facts.privileges ?? null);
+  const name = isNothing(rights) ? 'default privilege too wide' : (nameOfLoss(object) ?? kinds[object.kind].missing);
   if (rights.length > 0) return rightsLost(name, object, rights);
   return driftOf(name, object, { change: 'missing', sentence: `${titleOf(object)} is missing at the target.` });
 }
 
 function added(object: CatalogueObject): Drift {
-  const { added: name } = kinds[object.kind];
   const rights = strings(object.facts.privileges ?? null);
+  const name = isNothing(rights) ? 'default privilege lost' : kinds[object.kind].added;
   if (rights.length > 0) return rightsGained(name, object, rights);
   const sentence = `${titleOf(object)} is at the target and not at the source.`;
   return driftOf(name, object, { change: 'added', sentence });

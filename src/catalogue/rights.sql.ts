@@ -61,17 +61,26 @@ export const aboutRights = {
      cross join aclexplode(acl) as g
      group by 1, 2, 3`,
 
+  // Where a list for every schema does not name its maker, that may do nothing with what it makes.
   'default privilege': `
     select ${role('d.defaclrole')} as maker, quote_ident(n.nspname) as schema,
            case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types'
                                 when 'n' then 'schemas' else 'large objects' end as "on",
            case g.grantee when 0 then 'public' else ${role('g.grantee')} end as grantee,
-           ${rights} as privileges
+           ${rights} as privileges,
+           case when d.defaclnamespace = 0 and g.grantee = d.defaclrole then array_agg(g.privilege_type) @> array(
+             select privilege_type
+               from aclexplode(acldefault(case d.defaclobjtype when 'S' then 's' else d.defaclobjtype end, d.defaclrole))
+              where grantee = d.defaclrole) end as whole
       from pg_default_acl as d
       left join pg_namespace as n on n.oid = d.defaclnamespace
-     cross join aclexplode(d.defaclacl) as g
+     cross join lateral (
+       select grantee, privilege_type, is_grantable from aclexplode(d.defaclacl)
+       union all
+       select d.defaclrole, 'nothing', false
+        where d.defaclnamespace = 0 and not exists (select from aclexplode(d.defaclacl) where grantee = d.defaclrole)) as g
      where d.defaclnamespace = 0 or n.nspname = any ($1)
-     group by 1, 2, 3, 4`,
+     group by 1, 2, 3, 4, d.oid, g.grantee`,
 
   'security label': `
     select format('of %s on %s %s', l.provider, o.type, o.identity) as object,

@@ -185,6 +185,8 @@ export interface DefaultPrivileges {
   privileges: string[];
   /** Of the whole list: whether everybody has what everybody has of old. */
   everybody: boolean;
+  /** Of the whole list: whether its owner has what an owner has of old. */
+  whole: boolean;
 }
 
 /** What everybody may use and execute who was not forbidden to. */
@@ -199,14 +201,19 @@ export async function listDefaultPrivileges(
     `select pg_get_userbyid(d.defaclrole)::text as owner, n.nspname as schema,
             case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
                                  when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end as objects,
-            case when a.grantee = 0 then 'public' else pg_get_userbyid(a.grantee)::text end as grantee,
-            a.is_grantable as grantable, array_agg(a.privilege_type order by a.privilege_type) as privileges,
-            exists (select from aclexplode(d.defaclacl) where grantee = 0) as everybody
+            case when a.grantee = 0 then 'public' else pg_get_userbyid(coalesce(a.grantee, d.defaclrole))::text end as grantee,
+            coalesce(a.is_grantable, false) as grantable,
+            array_remove(array_agg(a.privilege_type order by a.privilege_type), null) as privileges,
+            exists (select from aclexplode(d.defaclacl) where grantee = 0) as everybody,
+            not exists (
+              select from aclexplode(acldefault(case d.defaclobjtype when 'S' then 's' else d.defaclobjtype end, d.defaclrole)) as o
+               where o.grantee = d.defaclrole and not exists (
+                 select from aclexplode(d.defaclacl) as k where (k.grantee, k.privilege_type) = (o.grantee, o.privilege_type))) as whole
        from pg_default_acl as d
        left join pg_namespace as n on n.oid = d.defaclnamespace
-      cross join aclexplode(d.defaclacl) as a
+       left join aclexplode(d.defaclacl) as a on true
       where d.defaclnamespace = 0 or n.nspname = any ($1)
-      group by d.oid, 1, 2, 3, 4, 5, 7
+      group by d.oid, 1, 2, 3, 4, 5
       order by 1, 2 nulls first, 3, 4`,
     [schemas],
   );
@@ -223,27 +230,40 @@ export async function setDefaultPrivileges(
   schemas: readonly string[],
   substitute: Substitute,
 ): Promise<void> {
-  await runAll(
-    client,
-    list.flatMap((entry) => [...closing(entry, substitute), ...opening(entry, schemas, substitute)]),
-  );
+  const { rows } = await client.query<{ me: string }>('select current_user::text as me');
+  await runAll(client, [
+    ...list.flatMap((entry) => closing(entry, substitute, rows[0]?.me)),
+    ...list.flatMap((entry) => opening(entry, schemas, substitute, rows[0]?.me)),
+  ]);
 }
 
-/** A list for all schemas stands in place of the ordinary one, in which everybody may execute and use. */
-function closing({ owner, schema, objects, everybody }: DefaultPrivileges, substitute: Substitute): string[] {
+/**
+ * A list for all schemas stands in place of the ordinary one, in which everybody may execute and use, and the owner everything.
+ * The connected role keeps that: it makes gatehouse's tables.
+ */
+function closing(
+  { owner, schema, objects, everybody, whole }: DefaultPrivileges,
+  substitute: Substitute,
+  me: string | undefined,
+): string[] {
   const role = substitute(owner);
-  if (role === undefined || schema !== null || everybody || !OPEN_OF_OLD.includes(objects)) return [];
-  return [`alter default privileges for role ${name(role)} revoke all on ${objects} from public`];
+  if (role === undefined || schema !== null) return [];
+  const closed = [
+    ...(!everybody && OPEN_OF_OLD.includes(objects) ? ['public'] : []),
+    ...(!whole && role !== me ? [name(role)] : []),
+  ];
+  return closed.map((from) => `alter default privileges for role ${name(role)} revoke all on ${objects} from ${from}`);
 }
 
 function opening(
-  { owner, schema, objects, grantee, grantable, privileges }: DefaultPrivileges,
+  { owner, schema, objects, grantee, grantable, privileges, whole }: DefaultPrivileges,
   schemas: readonly string[],
   substitute: Substitute,
+  me: string | undefined,
 ): string[] {
   const role = substitute(owner);
   const to = grantee === 'public' ? 'public' : substitute(grantee);
-  if (role === undefined || to === undefined) return [];
+  if (role === undefined || to === undefined || privileges.length === 0) return [];
   return places().map(
     (place) =>
       `alter default privileges for role ${name(role)}${place} grant ${privileges.join(', ')} on ${objects} to ${name(to)}${grantable ? ' with grant option' : ''}`,
@@ -253,6 +273,7 @@ function opening(
     if (schema !== null) return [` in schema ${escapeIdentifier(schema)}`];
     // They are in no schema.
     if (objects === 'large objects') return [''];
+    if (to === role && role !== me && !whole) return [''];
     const isOrdinary = to === role || (to === 'public' && OPEN_OF_OLD.includes(objects));
     if (objects === 'schemas' || isOrdinary) return [];
     return schemas.map((of) => ` in schema ${escapeIdentifier(of)}`);

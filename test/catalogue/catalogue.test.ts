@@ -121,7 +121,7 @@ test('no fact is read and not compared, but for those that are of use by themsel
       if (!compared.includes(fact)) apart.set(kind, (apart.get(kind) ?? new Set()).add(fact));
   }
   expect(Object.fromEntries([...apart].map(([kind, facts]) => [kind, [...facts].sort()]))).toEqual({
-    'default privilege': ['grantee', 'maker', 'on', 'schema'],
+    'default privilege': ['grantee', 'maker', 'on', 'schema', 'whole'],
     'large objects': ['owner'],
     constraint: ['references'],
     grant: ['grantee', 'owner'],

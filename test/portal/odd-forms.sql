@@ -336,7 +336,7 @@ create publication odd_schema for tables in schema "odd Önly";
 create publication odd_empty with (publish = '');
 create publication odd_all for all tables;
 -- Policies, rights, owners.
-do $$ begin create role odd_reader nologin; create role "Odd Ü writer" nologin; create role odd_group nologin; exception when duplicate_object then null; end $$;
+do $$ begin create role odd_reader nologin; create role "Odd Ü writer" nologin; create role odd_group nologin; exception when duplicate_object or unique_violation then null; end $$;
 grant odd_group to odd_reader with admin option;
 alter table odd.pub_t enable row level security, force row level security;
 create policy p_many on odd.pub_t as permissive for all to anon, authenticated, odd_reader,
@@ -372,6 +372,10 @@ alter default privileges for role postgres revoke execute on functions from publ
 alter default privileges for role postgres revoke usage on types from public;
 alter default privileges for role odd_group grant all on tables to odd_reader;
 alter default privileges for role postgres grant usage, create on schemas to odd_reader;
+alter default privileges for role odd_reader revoke all on sequences from odd_reader;
+alter default privileges for role odd_reader revoke all on functions from odd_reader, public;
+alter default privileges for role odd_reader revoke usage on types from odd_reader;
+alter default privileges for role odd_reader revoke update, delete on tables from odd_reader;
 alter table odd.base owner to postgres;
 alter table odd.second owner to odd_group;
 alter function odd.ret(int) owner to odd_reader;

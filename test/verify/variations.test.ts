@@ -1,4 +1,4 @@
-/** Each of the 36 classes of drift in two odd forms, all at once: each is named, and nothing that is not there. */
+/** Each of the 36 classes of drift in two odd forms or more, all at once: each is named, and nothing that is not there. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
 import { adminUrl } from '../harness/postgres.ts';
@@ -162,6 +162,11 @@ const plantings: [number, string, RegExp][] = [
     'alter default privileges in schema odd revoke usage on types from odd_reader',
     /^29 Default privilege of USAGE to odd_reader on types/,
   ],
+  [
+    29,
+    'alter default privileges for role odd_group revoke all on sequences from odd_group',
+    /^29 Default privilege of nothing to its owner on sequences that odd_group makes: at the target only/,
+  ],
   [30, 'alter table odd.enum_parts owner to postgres', /^30 Table odd\.enum_parts: owner is odd_group/],
   [30, 'alter statistics odd.st_all owner to odd_reader', /^30 Statistics odd\.st_all: owner is odd_group/],
   [31, 'alter table odd.searched alter ts drop expression', /^31 Column odd\.searched\.ts: GENERATED is/],
@@ -236,9 +241,9 @@ test('odd forms are equal whatever either database prints by default', async () 
   }
 });
 
-test('two of each class', () => {
-  const classes = plantings.map(([number]) => number).sort((a, b) => a - b);
-  expect(classes).toEqual(Array.from({ length: 72 }, (_, n) => 1 + Math.floor(n / 2)));
+test('two of each class at least', () => {
+  const twice = new Set(plantings.map(([one]) => one).filter((one, at, all) => all.indexOf(one) < at));
+  expect([...twice].sort((a, b) => a - b)).toEqual(Array.from({ length: 36 }, (_, n) => n + 1));
 });
 
 test('every one is named, and nothing beside what is so', async () => {
