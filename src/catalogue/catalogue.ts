@@ -119,6 +119,7 @@ function rolesOf({ facts }: CatalogueObject): string[] {
     facts.grantee,
     facts.maker,
     facts.user,
+    facts.multirange_owner,
     ...(Array.isArray(facts.roles) ? facts.roles : []),
   ].filter((role): role is string => typeof role === 'string');
 }

@@ -116,7 +116,7 @@ function allowing(
   for (const object of defaults_in ? withDefaultsIn(defaults_in, all) : all) {
     if (object.kind === 'role' && roles.has(object.name)) continue;
     const facts = { ...object.facts };
-    for (const fact of ['owner', 'grantee', 'maker', 'user']) {
+    for (const fact of ['owner', 'grantee', 'maker', 'user', 'multirange_owner']) {
       if (typeof facts[fact] === 'string') facts[fact] = as(facts[fact]);
     }
     for (const fact of ['roles', 'member_of', 'inherits_otherwise', 'administers', 'never_acts_as']) {

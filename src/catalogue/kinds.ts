@@ -123,6 +123,9 @@ export const kinds = {
       owner,
       comment,
       comments_inside: commentOf('what it is made of'),
+      // Before 17 it may be another than its range's.
+      multirange_owner: { drift: 'owner wrong', words: 'owner of its multirange', as: 'majors' },
+      multirange_comment: commentOf('its multirange'),
     },
   },
   collation: {

@@ -46,10 +46,13 @@ export const aboutTypesAndFunctions = {
            array(select format('%I: %s', o.conname, obj_description(o.oid, 'pg_constraint')) from pg_constraint as o
                   where o.contypid = t.oid and obj_description(o.oid, 'pg_constraint') is not null order by 1)
              || array(select format('%I: %s', a.attname, col_description(t.typrelid, a.attnum)) from pg_attribute as a
-                       where a.attrelid = t.typrelid and col_description(t.typrelid, a.attnum) is not null order by 1) as comments_inside
+                       where a.attrelid = t.typrelid and col_description(t.typrelid, a.attnum) is not null order by 1) as comments_inside,
+           ${role('m.typowner')} as multirange_owner, obj_description(m.oid, 'pg_type') as multirange_comment
       from pg_type as t
       join pg_namespace as n on n.oid = t.typnamespace
       left join pg_type as b on b.oid = t.typbasetype
+      left join pg_range as g on g.rngtypid = t.oid
+      left join pg_type as m on m.oid = g.rngmultitypid
       left join pg_class as c on c.oid = t.typrelid
      where n.nspname = any ($1) and ${notOfAnExtension('pg_type', 't.oid')}
        and (t.typtype in ('e', 'd', 'r') or t.typtype = 'c' and c.relkind = 'c'

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { MigrationFailure } from '../migrate/failure.ts';
 import { pinSettings } from '../migrate/source.sql.ts';
 import { listEventTriggers } from '../portal/event-triggers.sql.ts';
+import { commentOnMultiranges, listMultirangeComments } from '../portal/multiranges.sql.ts';
 import {
   type Address,
   dropPublications,
@@ -125,6 +126,7 @@ export async function finishDefinitions(copying: Copying, target: pg.Client): Pr
     await makePolicies(target, there.policies, substitute);
     await makeAuthTriggers(target, there.authTriggers);
     await target.query(comments);
+    await commentOnMultiranges(target, there.multirangeComments);
     await inQuotes(target, () => setGrants(target, schemas, there.grants, substitute));
     await addGrants(target, there.grantsBeside, substitute);
     await setDefaultPrivileges(target, there.defaults, schemas, substitute);
@@ -170,6 +172,7 @@ async function readEffects({ scope, holder }: Copying) {
     grants: await listGrants(holder, schemas),
     grantsBeside: (await listGrants(holder, beside)).filter(({ grantee }) => carried.has(grantee)).map(withoutMaking),
     defaults: await listDefaultPrivileges(holder, schemas),
+    multirangeComments: await listMultirangeComments(holder, schemas),
   };
 }
 

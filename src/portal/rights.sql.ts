@@ -1,5 +1,6 @@
 /** Whose things are, who may do what with them, and what hangs on tables of schema auth: read at the source, made at the target. */
 import pg from 'pg';
+import { withoutFollowers } from './multiranges.sql.ts';
 
 const { escapeIdentifier, escapeLiteral } = pg;
 
@@ -17,7 +18,7 @@ export interface OwnedObject {
   owner: string;
 }
 
-/** What these roles own in these schemas. A column's sequence follows its table, a range's multirange its range. */
+/** What these roles own in these schemas. A column's sequence follows its table. */
 export async function listOwned(
   client: pg.ClientBase,
   schemas: readonly string[],
@@ -34,7 +35,10 @@ export async function listOwned(
                          where own.classid = d.classid and own.objid = d.objid and own.objsubid = 0
                            -- A partitioned table depends on columns of its own.
                            and own.refobjid <> own.objid
-                           and (own.deptype = 'e' or own.deptype = 'i' and d.classid <> 'pg_proc'::regclass
+                           and (own.deptype = 'e'
+                                or own.deptype = 'i' and d.classid <> 'pg_proc'::regclass
+                                   and not (d.classid = 'pg_type'::regclass and exists (
+                                     select from pg_range where rngmultitypid = d.objid))
                                 or own.deptype = 'a' and o.type = 'sequence'))
       order by o.type = 'schema', 1, 2`,
     [schemas, owners],
@@ -51,7 +55,9 @@ export async function giveToOwners(client: pg.ClientBase, objects: readonly Owne
   );
   await runAll(client, [
     ...[...pairs].map((pair) => `grant usage, create on schema ${pair}`),
-    ...objects.map(({ kind, identity, owner }) => `alter ${kind} ${identity} owner to ${escapeIdentifier(owner)}`),
+    ...(await withoutFollowers(client, objects)).map(
+      ({ kind, identity, owner }) => `alter ${kind} ${identity} owner to ${escapeIdentifier(owner)}`,
+    ),
   ]);
 }
 
@@ -122,9 +128,10 @@ export async function setGrants(
 ): Promise<void> {
   const objectOf = ({ kind, identity }: Grant) => `all on ${kind} ${identity}`;
   const given = (await listGrants(client, schemas)).filter(({ privileges }) => privileges.length > 0);
+  const settable = await withoutFollowers(client, grants);
   // Schemas last: whoever has lost the right to one for a moment finds nothing in it.
   for (const ofSchemas of [false, true]) {
-    const now = grants.filter(({ kind }) => (kind === 'schema') === ofSchemas);
+    const now = settable.filter(({ kind }) => (kind === 'schema') === ofSchemas);
     // Rights on a column say nothing of those on its table, which may be the ordinary ones.
     const whole = now.filter(({ column }) => column === null);
     const stated = new Map(whole.map((grant) => [objectOf(grant), substitute(grant.owner) ?? grant.owner]));

@@ -308,6 +308,7 @@ create table odd.typed of odd.cmp (re with options default 3 primary key, im wit
 insert into odd.typed values (1, 2);
 create function odd.f8diff(float8, float8) returns float8 language sql immutable as 'select $1 - $2';
 create type odd.frange as range (subtype = float8, subtype_diff = odd.f8diff, multirange_type_name = odd."Multi F");
+comment on type odd."Multi F" is 'many at once';
 create type odd.trange as range (subtype = text, collation = "C");
 create table odd.ranged (f odd.frange, m odd."Multi F", t odd.trange, d datemultirange, n nummultirange);
 insert into odd.ranged values ('[0.1,0.30000000000000004)', '{[1,2),(3,4.5]}', '[a,"b c")', '{[2026-01-01,infinity)}',
@@ -394,6 +395,13 @@ alter operator class odd.cmp_ops using hash owner to odd_group;
 alter operator family odd.fam using hash owner to odd_group;
 alter aggregate odd.agg(numeric) owner to odd_group;
 alter materialized view odd.mv owner to odd_group;
+do $$ begin
+  -- From 17 on it has what its range has.
+  if current_setting('server_version_num')::int < 170000 then
+    alter type odd."Multi F" owner to odd_group;
+    revoke usage on type odd."Multi F" from public;
+  end if;
+end $$;
 alter table odd.ledger owner to postgres;
 alter table odd.ledger_eu_new_0 owner to odd_group;
 alter table odd.enum_parts owner to odd_group;

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Verification, verifyPortal } from '../../src/verify/verify.ts';
 import { adminUrl } from '../harness/postgres.ts';
+import { majorOfTheRun } from '../harness/server.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { query } from '../migrate/rows.ts';
 import { makeOddForms } from '../portal/odd-forms.ts';
@@ -27,8 +28,22 @@ const aggregate = (minitcond: number) => `
     finalfunc_modify = shareable, combinefunc = odd.comb, msfunc = odd.mut, minvfunc = odd.inv, mstype = numeric,
     mfinalfunc = odd.fin, mfinalfunc_extra, minitcond = '${minitcond}', parallel = safe)`;
 
+type Planting = [number, string, RegExp];
+
+/** From 17 on a multirange belongs to whom its range does. */
+const multirangeOwner: Planting[] =
+  majorOfTheRun >= 17
+    ? []
+    : [
+        [
+          30,
+          'alter type odd."Multi F" owner to odd_reader',
+          /^30 Type odd\.frange: owner of its multirange is odd_group at the source and odd_reader/,
+        ],
+      ];
+
 /** Class, what is done to the copy, and what is said of it. */
-const plantings: [number, string, RegExp][] = [
+const plantings: Planting[] = [
   // What publishes deletions forbids those that name no row.
   [35, 'drop publication odd_all', /^35 Publication odd_all is missing/],
   [
@@ -169,6 +184,7 @@ const plantings: [number, string, RegExp][] = [
   ],
   [30, 'alter table odd.enum_parts owner to postgres', /^30 Table odd\.enum_parts: owner is odd_group/],
   [30, 'alter statistics odd.st_all owner to odd_reader', /^30 Statistics odd\.st_all: owner is odd_group/],
+  ...multirangeOwner,
   [31, 'alter table odd.searched alter ts drop expression', /^31 Column odd\.searched\.ts: GENERATED is/],
   [31, 'alter table odd.generated alter d drop expression', /^31 Column odd\.generated\.d: GENERATED is/],
   [
@@ -194,6 +210,7 @@ const plantings: [number, string, RegExp][] = [
   [34, 'refresh materialized view odd.mv with no data', /^34 Materialized view odd\.mv: populated is on/],
   [34, 'refresh materialized view odd.mv_two with no data', /^34 Materialized view odd\.mv_two: populated is on/],
   [36, 'comment on cast (odd.cmp as int) is null', /^36 Cast odd\.cmp as integer: comment is CA/],
+  [36, 'comment on type odd."Multi F" is null', /^36 Type odd\.frange: comment of its multirange is many at once/],
   [36, 'comment on index odd.base_pkey is null', /^36 Constraint base_pkey on odd\.base: comment of its index is/],
 ];
 
