@@ -191,6 +191,7 @@ function isAllowed({ kind, name }: CatalogueObject, fact: string, { allowance }:
 function isEqual(a: Fact, b: Fact, { as }: ComparedFact, { sameMajor }: Circumstances): boolean {
   if (JSON.stringify(a) === JSON.stringify(b) || (as === 'majors' && !sameMajor)) return true;
   if (as === 'locale') return !sameMajor && typeof a === 'string' && typeof b === 'string' && isOneLocale(a, b);
+  if (as === 'both') return a === null || b === null;
   if (as === 'order') return isInOneOrder(strings(a), strings(b));
   if (as === 'sql') return comparable(a, comparableSql) === comparable(b, comparableSql);
   if (as === 'view') return comparable(a, comparableQuery) === comparable(b, comparableQuery);

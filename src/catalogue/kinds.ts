@@ -60,9 +60,10 @@ export interface ComparedFact {
    * `view`: as a whole query, whose qualifying of columns does too. `roles`: as roles, that may have another name at the
    * target. `privileges`: as a set, of which each may be lost or added. `majors`: only between servers of one major.
    * `order`: as a sequence, of which one side may lack some. `secrets`: as options with hashes in place of their values, of
-   * which names alone are shown. `locale`: as names of a locale, which majors spell in their own way.
+   * which names alone are shown. `locale`: as names of a locale, which majors spell in their own way. `both`: where each side
+   * has one.
    */
-  as?: 'sql' | 'view' | 'roles' | 'privileges' | 'majors' | 'order' | 'secrets' | 'locale';
+  as?: 'sql' | 'view' | 'roles' | 'privileges' | 'majors' | 'order' | 'secrets' | 'both' | 'locale';
 }
 
 interface KindOfObject {
@@ -249,6 +250,8 @@ export const kinds = {
         statistics_target: 'STATISTICS',
         options: 'options',
       }),
+      // Of what is inherited: it stays when the parent's goes.
+      own: { drift: 'column changed', words: 'definition of its own', as: 'both' },
       foreign_options: { ...options, drift: 'column changed' },
       comment,
     },
@@ -260,6 +263,7 @@ export const kinds = {
       ...all('constraint changed', { form: 'form', enforced: 'enforced' }),
       ...all('constraint changed', { definition: 'definition' }, 'sql'),
       valid: { drift: 'constraint changed', words: 'validated' },
+      own: { drift: 'constraint changed', words: 'definition of its own', as: 'both' },
       ...all('constraint changed', { clustered: 'CLUSTER', index_options: 'storage parameters of its index' }),
       comment,
       index_comment: commentOf('its index'),

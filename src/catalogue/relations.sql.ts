@@ -92,6 +92,7 @@ export const aboutRelations = {
            case when a.attstorage <> t.typstorage then a.attstorage::text end as storage,
            nullif(a.attcompression::text, '') as compression,
            nullif(a.attstattarget::int, -1) as statistics_target,
+           case when a.attinhcount > 0 and not c.relispartition then a.attislocal end as own,
            ${sorted('a.attoptions')} as options, ${hashed('a.attfdwoptions')} as foreign_options,
            col_description(c.oid, a.attnum) as comment
       from pg_class as c
@@ -113,6 +114,7 @@ export const aboutRelations = {
            coalesce((to_jsonb(o) ->> 'conenforced')::boolean, true)
              and coalesce((select bool_and(t.tgenabled = 'O') from pg_trigger as t
                             where t.tgconstraint = o.oid and o.contype = 'f'), true) as enforced,
+           case when o.contype = 'c' and o.coninhcount > 0 and not c.relispartition then o.conislocal end as own,
            (select format('%I.%I', fn.nspname, f.relname)
               from pg_class as f join pg_namespace as fn on fn.oid = f.relnamespace
              where f.oid = o.confrelid) as "references",
