@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { PgToolFailed, PgToolsMissing } from '../db/pg-tools.ts';
 import { asking, explain, MigrationFailure, NOTHING_CHANGED, type Side } from '../migrate/failure.ts';
+import { isTooLarge } from '../rows/unreadable.ts';
 
 const GOES_ON = 'The copy is not complete; run the command again, and it goes on where it stopped.';
 
@@ -70,10 +71,6 @@ export function explainCopy(error: unknown, side: Side, table?: string): unknown
 export function askingCopy<T>(side: Side, work: () => Promise<T>): Promise<T> {
   return asking(side, work, explainCopy);
 }
-
-/** A message of the protocol has no room for a row, or its text form none for a value. */
-const isTooLarge = ({ code, message }: pg.DatabaseError) =>
-  code === '54000' || (code === 'XX000' && /invalid memory alloc request size/.test(message));
 
 function stopped(side: Side, what: string, todo: string): MigrationFailure {
   return new MigrationFailure(side.name, `The ${side.name} cannot be used: ${what}. ${todo}. ${GOES_ON}`);
