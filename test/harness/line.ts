@@ -1,4 +1,4 @@
-/** The way to a server, which can be cut so that neither side hears of it: what is sent is taken, and goes nowhere. */
+/** The way to a server, which can end, or be cut so that neither side hears of it: what is sent is taken, and goes nowhere. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
@@ -7,6 +7,8 @@ export interface TestLine {
   url: string;
   /** Cuts connections that are open, and those to come as well or not. */
   cut(which: 'open ones' | 'all'): void;
+  /** Ends connections that are open, and both sides hear of it. */
+  hangUp(): void;
   stop(): Promise<void>;
 }
 
@@ -37,6 +39,9 @@ export async function startLine(url: string, messages = Number.POSITIVE_INFINITY
     });
     client.on('close', () => backend.destroy());
   });
+  const hangUp = () => {
+    for (const socket of open) socket.destroy();
+  };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -46,8 +51,9 @@ export async function startLine(url: string, messages = Number.POSITIVE_INFINITY
   return {
     url: through.href,
     cut,
+    hangUp,
     stop: async () => {
-      for (const socket of open) socket.destroy();
+      hangUp();
       server.close();
       await once(server, 'close');
     },

@@ -1,10 +1,10 @@
 /** Whatever breaks off a migration, nothing of it is left, and the next run ends as if nothing had happened. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type MigrateUsersOptions, migrateUsers } from '../../src/migrate/users.ts';
+import { startLine } from '../harness/line.ts';
 import { adminUrl, freshDatabase, type TestDatabase } from '../harness/postgres.ts';
 import { createSupabaseSource, type SupabaseSource } from '../harness/supabase-source.ts';
 import { carriedRows, count, expectedRows, query } from './rows.ts';
@@ -90,34 +90,34 @@ describe('a side that goes away', () => {
   });
 
   test('the source, by a cut line', async () => {
-    const line = await lineTo(source.url);
+    const line = await startLine(source.url);
     const run = migrate(
       {
         onEvent: ({ event }) => {
-          if (event === 'table') line.cut();
+          if (event === 'table') line.hangUp();
         },
       },
       line.url,
     );
     await expect(run).rejects.toMatchObject({ kind: 'lost', message: expect.stringMatching(/^The source went away/) });
-    await line.close();
+    await line.stop();
     await expectNothingLeft();
     await expectRerunToComplete();
   });
 
   test('the source, by silence: the run does not wait for ever', async () => {
-    const line = await lineTo(source.url);
+    const line = await startLine(source.url);
     const run = migrate(
       {
         stall_seconds: 0.2,
         onEvent: ({ event }) => {
-          if (event === 'table') line.silence();
+          if (event === 'table') line.cut('open ones');
         },
       },
       line.url,
     );
     await expect(run).rejects.toMatchObject({ kind: 'lost' });
-    await line.close();
+    await line.stop();
     await expectNothingLeft();
   });
 });
@@ -167,34 +167,4 @@ function blockedRun() {
 
 async function terminate(pids: number[]): Promise<void> {
   await query(adminUrl(), 'select pg_terminate_backend(pid) from unnest($1::int[]) as pid', [pids]);
-}
-
-/** A line to a database that can be cut, or fall silent. */
-async function lineTo(url: string) {
-  const there = new URL(url);
-  const sockets: Socket[] = [];
-  const server: Server = createServer((near) => {
-    const far = connect(Number(there.port), there.hostname);
-    sockets.push(near, far);
-    near.pipe(far).pipe(near);
-    for (const socket of [near, far]) socket.on('error', () => {});
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const here = new URL(url);
-  here.host = `127.0.0.1:${(server.address() as { port: number }).port}`;
-  return {
-    url: here.href,
-    cut() {
-      for (const socket of sockets) socket.destroy();
-    },
-    silence() {
-      for (const socket of sockets) socket.unpipe().pause();
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
 }
