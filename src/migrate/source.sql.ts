@@ -36,6 +36,8 @@ export async function pinSettings(
   client: pg.ClientBase,
   until: 'transaction' | 'session' = 'transaction',
 ): Promise<void> {
+  // To ask which settings there are takes longer than some servers allow by default.
+  await client.query(`set ${until === 'transaction' ? 'local ' : ''}statement_timeout = 0`);
   await client.query(
     `select set_config(s.name, p.value, $2)
        from jsonb_each_text($1) as p

@@ -250,7 +250,7 @@ const defaults = {
   enable_tidscan: 'off',
   enable_seqscan: 'off',
   work_mem: "'64kB'",
-  statement_timeout: "'3ms'",
+  statement_timeout: "'10ms'",
   default_transaction_isolation: 'serializable',
   session_replication_role: 'replica',
   client_encoding: "'SQL_ASCII'",
