@@ -25,8 +25,14 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 const tell = (text: string) => process.stderr.write(`${styleText('dim', text, { stream: process.stderr })}\n`);
 
 await using resources = new AsyncDisposableStack();
+let isEnding = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => resources.disposeAsync().finally(() => process.exit(1)));
+  // Often it comes twice, from the terminal and from npm.
+  process.on(signal, () => {
+    if (isEnding) return;
+    isEnding = true;
+    resources.disposeAsync().finally(() => process.exit(1));
+  });
 }
 
 const loadBefore = loadavg()[0] ?? 0;
