@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { createTransport } from 'nodemailer';
 import { afterEach, expect, test } from 'vitest';
 import { type Mailbox, openMailbox } from './mailbox.ts';
@@ -54,6 +55,19 @@ test('a server that hangs up has not taken the mail', async () => {
   mailbox.mode = 'drop';
   await expect(send('ann@example.com')).rejects.toThrow();
   expect(mailbox.unread()).toBe(0);
+});
+
+test('of a client that hangs up in the middle there is no mail', async () => {
+  mailbox = await openMailbox();
+  const lines = ['EHLO x', 'MAIL FROM:<x@example.com>', 'RCPT TO:<ann@example.com>', 'DATA'].values();
+  const client = connect(mailbox.port, '127.0.0.1');
+  // One line per answer; after the last one the loop's end hangs up.
+  for await (const answer of client) {
+    if (String(answer).startsWith('354 ')) break;
+    client.write(`${lines.next().value}\r\n`);
+  }
+  await send('ann@example.com');
+  expect((await mailbox.next('ann@example.com')).subject).toBe('Bestätigen Sie');
 });
 
 test('a slow server takes the mail once it is let', async () => {

@@ -60,7 +60,9 @@ export async function openMailbox(port = 0): Promise<Mailbox> {
       else answer();
     },
     async onData(stream, session, answer) {
-      const mail = await readMail(stream);
+      const mail = await readMail(stream).catch(() => undefined);
+      // A client that hangs up in the middle has sent no mail.
+      if (!mail) return answer(smtpError(451, 'half a mail'));
       if (mode === 'slow') await new Promise<void>((release) => held.add(release));
       if (mode === 'drop') for (const socket of sockets) socket.destroy();
       else deliver(mail, session);
