@@ -1,7 +1,7 @@
 /** `gatehouse migrate report`: the record of a migration as a document. */
 import { resolve } from 'node:path';
 import type { CommandIo } from '../command.ts';
-import { parseStep, runStep, sharedOptions, targetSide, text } from '../migrate/command-line.ts';
+import { flag, parseStep, runStep, sourceSide, targetSide, text } from '../migrate/command-line.ts';
 import { exitCodes } from '../migrate/failure.ts';
 import { jsonLine, onOneLine } from '../migrate/on-one-line.ts';
 import { headline } from './page.ts';
@@ -9,12 +9,13 @@ import { type MigrationRecord, makeReport, writeReport } from './report.ts';
 
 const name = 'migrate report';
 
-export const help = `gatehouse migrate report [--to URL] [--out DIRECTORY] [--json]
+export const help = `gatehouse migrate report [--from URL] [--to URL] [--out DIRECTORY] [--json]
 
   Writes migration-report.html and migration-report.json: what was moved, what was compared, by whom, when and how long,
   what differs, and each success criterion of a migration with what shows it, or that nothing does. Walks the chain of the
   ledger first. Changes nothing; the files are for nobody else on this machine to read.
 
+  --from URL       as at the other steps, and not connected to: refused where nothing came from there
   --to URL         the database of gatehouse; DATABASE_URL, or that of "npm start", when left out
   --out DIRECTORY  where the two files go; this directory when left out
   --json           the report on standard output instead, and no files
@@ -28,14 +29,14 @@ type ReportIo = Pick<CommandIo, 'stdout' | 'stderr' | 'operator' | 'clock' | 'fi
 export async function run(args: string[], io: ReportIo): Promise<number> {
   const say = (line: string) => io.stdout.write(`${line}\n`);
   return runStep(io, async () => {
-    const { to, json, help: wanted } = sharedOptions;
-    const values = parseStep(name, args, { to, json, help: wanted, out: text });
+    const values = parseStep(name, args, { from: text, to: text, json: flag, help: flag, out: text });
     if (values.help) {
       say(help);
       return exitCodes.done;
     }
     const target = await targetSide(values, io, 'Say which database it is about');
-    const record = await makeReport(target, { now: io.clock(), operator: io.operator });
+    const from = values.from === undefined ? undefined : sourceSide(values, io, 'it is about');
+    const record = await makeReport(target, { now: io.clock(), operator: io.operator, from });
     if (values.json) say(jsonLine(record));
     else {
       const paths = await writeReport(record, resolve(values.out ?? '.'));

@@ -42,10 +42,12 @@ export interface ReportOptions {
   now: Date;
   /** Who asks for it. */
   operator: string;
+  /** Where what is reported came from; undefined for whatever did. */
+  from?: Connection | undefined;
 }
 
 /**
- * @throws MigrationFailure when the target cannot be read or has no ledger.
+ * @throws MigrationFailure when the target cannot be read or has no ledger, and `usage` where nothing came from `from`
  */
 export async function makeReport(connection: Connection, options: ReportOptions): Promise<MigrationRecord> {
   const side = sideOf('target', connection);
@@ -76,10 +78,11 @@ async function readRecord(
   client: pg.Client,
   { ssl, host }: Connection,
   address: string,
-  { now, operator }: ReportOptions,
+  { now, operator, from }: ReportOptions,
 ): Promise<MigrationRecord> {
   const ledger = await verifyLedger(client);
   const runs = readRuns(await listLedger(client), await listOperators(client));
+  if (from) refuseOtherSource(sideOf('source', from).address, address, runs);
   const target = await readTargetFacts(client);
   const moved = runs.findLast(({ moved, outcome }) => outcome === 'finished' && moved.length > 0);
   const backups = { made: await listBackups(client), last_expiry: await findLastExpiry(client) };
@@ -98,6 +101,11 @@ async function readRecord(
     since,
     backups,
   };
+}
+
+function refuseOtherSource(from: string, to: string, runs: readonly ReportedRun[]): void {
+  if (runs.some(({ source }) => source?.address === from)) return;
+  throw new MigrationFailure('usage', `Nothing came from ${from} to ${to}: leave --from out for a report of what did.`);
 }
 
 /**

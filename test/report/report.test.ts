@@ -77,6 +77,14 @@ describe('of users who were moved', () => {
     });
   });
 
+  test('takes the source that the other steps take, and no other', async () => {
+    expect(await gatehouse(['--from', source.url, '--json'])).toMatchObject({ code: 0, stderr: '' });
+    const other = await gatehouse(['--from', empty.url, '--out', directory]);
+    expect(other).toMatchObject({ code: 2, stdout: '' });
+    expect(other.stderr).toMatch(/^Nothing came from \S+ to \S+: leave --from out for a report of what did\.\n$/);
+    expect(other.stderr).not.toContain(new URL(empty.url).password);
+  });
+
   test('says what moved, by whom, when, how long, and what was compared', async () => {
     const { code, record } = await report();
 
