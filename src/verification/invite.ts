@@ -120,6 +120,7 @@ export async function openAccountFor(
       aud,
       now,
     });
+    return existing(tx, user.id);
   }
   return user;
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it, vi } from 'vitest';
 import { startApp } from '../harness/app.ts';
+import { bearer, serviceKey } from '../harness/people.ts';
 import { endPrograms, freePort, startService } from '../harness/program.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -19,6 +20,7 @@ const app = await startApp({
   env: {
     GATEHOUSE_MAILER_TEMPLATES_CONFIRMATION: `file:${file}`,
     GATEHOUSE_MAILER_SUBJECTS_CONFIRMATION: 'Welcome{{ with .Data.name }}, {{ . }}{{ end }}',
+    GATEHOUSE_MAILER_SUBJECTS_INVITE: 'Come in, {{ .Data.name }}',
   },
 });
 const { request, mailbox } = app;
@@ -49,6 +51,20 @@ it('says what the template says, and its link confirms', async () => {
 it('says it to somebody without a name', async () => {
   const { mail } = await confirmation({});
   expect([mail.subject, mail.html?.split('\n')[0]]).toEqual(['Welcome', '<p>Hello, <b title="">welcome</b>.</p>']);
+});
+
+it('an invitation says nothing that a stranger wrote who signed up before for another audience', async () => {
+  const email = `${crypto.randomUUID()}@example.com`;
+  const stranger = { email, password: 'correct horse battery', data: { name: 'Eve' } };
+  await request.post('/signup').set('X-JWT-AUD', 'partners').send(stranger).expect(200);
+  await mailbox.next(email);
+  const invited = { email, data: { name: 'Ann' } };
+  await request
+    .post('/invite')
+    .set(bearer(serviceKey(app)))
+    .send(invited)
+    .expect(200);
+  expect((await mailbox.next(email)).subject).toBe('Come in, Ann');
 });
 
 // Header injection, template injection and markup, by whoever signs up with somebody else's address.
