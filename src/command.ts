@@ -1,5 +1,6 @@
 /** What every command of `gatehouse` is given, and how it ends. */
 import { randomUUID } from 'node:crypto';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Actor } from './audit/events.ts';
 import type { Connection } from './config/connection.ts';
 import type { Secrets } from './config.ts';
@@ -49,6 +50,29 @@ export class CommandFailure extends Error {
     super(message);
     this.exitCode = exitCodes[kind];
   }
+}
+
+/**
+ * A command's options, and its other words in order.
+ *
+ * @param command its name, as `roles`
+ * @throws CommandFailure `usage`
+ */
+export function parseWords<const T extends NonNullable<ParseArgsConfig['options']>>(
+  command: string,
+  args: string[],
+  options: T,
+) {
+  try {
+    return parseArgs({ args, allowPositionals: true, options });
+  } catch (error) {
+    throw misuse(command, mistakeInWords(error));
+  }
+}
+
+/** Of a sentence that may have its full stop or not. */
+export function misuse(command: string, sentence: string): CommandFailure {
+  return new CommandFailure('usage', `${sentence.replace(/\.$/, '')}. See gatehouse ${command} --help.`);
 }
 
 /** What is wrong with a command's words, without what node says next of words that begin with `-`: no command takes any. */

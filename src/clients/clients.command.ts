@@ -1,12 +1,12 @@
 /** `gatehouse clients`: which backend services may ask about tokens, made and disabled at this machine. */
-import { parseArgs } from 'node:util';
 import {
   CommandFailure,
   type CommandIo,
   exitCodes,
-  mistakeInWords,
+  misuse,
   occasionOfCommand,
   operatorOf,
+  parseWords,
 } from '../command.ts';
 import type { Database } from '../db/database.ts';
 import { type Client, createClient, disableClient, listClients } from './clients.ts';
@@ -26,6 +26,8 @@ gatehouse clients disable NAME
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/-]{0,99}$/u;
 
 type ClientsIo = Pick<CommandIo, 'stdout' | 'stderr' | 'operator' | 'clock' | 'openDatabase'>;
+
+const usage = (sentence: string) => misuse('clients', sentence);
 
 /** Runs the command and resolves to its exit code. */
 export async function run(args: string[], io: ClientsIo): Promise<number> {
@@ -82,7 +84,7 @@ function describe({ created_at, disabled_at, last_used_at }: Client): string {
 type Order = { verb: 'help' | 'list'; named?: never } | { verb: 'create' | 'disable'; named: string };
 
 function parse(args: string[]): Order {
-  const { values, positionals } = parsedArgs(args);
+  const { values, positionals } = parseWords('clients', args, { help: { type: 'boolean', default: false } });
   const [verb, named, ...rest] = positionals;
   if (values.help || verb === undefined) return { verb: 'help' };
   if (verb !== 'create' && verb !== 'list' && verb !== 'disable') throw usage('Say create, list or disable');
@@ -93,16 +95,4 @@ function parse(args: string[]): Order {
   if (named === undefined || rest.length > 0) throw usage('Say one name, in quotes if it has blanks');
   if (!NAME.test(named)) throw usage('A name is up to 100 letters, digits, blanks and . _ @ : / -');
   return { verb, named };
-}
-
-function parsedArgs(args: string[]) {
-  try {
-    return parseArgs({ args, allowPositionals: true, options: { help: { type: 'boolean', default: false } } });
-  } catch (error) {
-    throw usage(mistakeInWords(error));
-  }
-}
-
-function usage(sentence: string): CommandFailure {
-  return new CommandFailure('usage', `${sentence.replace(/\.$/, '')}. See gatehouse clients --help.`);
 }

@@ -1,12 +1,12 @@
 /** `gatehouse roles`: who may read the audit log and who manages users, given and taken at this machine. */
-import { parseArgs } from 'node:util';
 import {
   CommandFailure,
   type CommandIo,
   exitCodes,
-  mistakeInWords,
+  misuse,
   occasionOfCommand,
   operatorOf,
+  parseWords,
 } from '../command.ts';
 import { AuthError } from '../errors.ts';
 import { emailAddress } from '../users/address.ts';
@@ -28,6 +28,8 @@ gatehouse roles list [ROLE]
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 type RolesIo = Pick<CommandIo, 'stdout' | 'stderr' | 'operator' | 'clock' | 'openDatabase'>;
+
+const usage = (sentence: string) => misuse('roles', sentence);
 
 /** Runs the command and resolves to its exit code. */
 export async function run(args: string[], io: RolesIo): Promise<number> {
@@ -77,7 +79,9 @@ type Order =
   | { verb: 'grant' | 'revoke'; role: Role; person: Person };
 
 function parse(args: string[]): Order {
-  const { values, positionals } = parsedArgs(args);
+  const text = { type: 'string' } as const;
+  const help = { type: 'boolean', default: false } as const;
+  const { values, positionals } = parseWords('roles', args, { to: text, from: text, help });
   const [verb, word, ...rest] = positionals;
   if (values.help || verb === undefined) return { verb: 'help' };
   if (verb !== 'grant' && verb !== 'revoke' && verb !== 'list') throw usage('Say grant, revoke or list');
@@ -93,16 +97,6 @@ function parse(args: string[]): Order {
     throw usage(verb === 'grant' ? 'Say to whom: --to EMAIL' : 'Say from whom: --from EMAIL');
   }
   return { verb, role, person: personOf(person) };
-}
-
-function parsedArgs(args: string[]) {
-  const text = { type: 'string' } as const;
-  const options = { to: text, from: text, help: { type: 'boolean', default: false } } as const;
-  try {
-    return parseArgs({ args, allowPositionals: true, options });
-  } catch (error) {
-    throw usage(mistakeInWords(error));
-  }
 }
 
 function personOf(text: string): Person {
@@ -123,8 +117,4 @@ function oneOf(candidates: Candidate[]): Candidate {
     throw new CommandFailure('refused', `Several users have this address; name one by id: ${ids}.`);
   }
   return only;
-}
-
-function usage(sentence: string): CommandFailure {
-  return new CommandFailure('usage', `${sentence.replace(/\.$/, '')}. See gatehouse roles --help.`);
 }

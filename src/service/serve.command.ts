@@ -1,5 +1,4 @@
 /** `gatehouse serve`: the service itself, where the package is installed. In a checkout it is `npm start`. */
-
 import { CommandFailure } from '../command.ts';
 
 export const help = `gatehouse serve
