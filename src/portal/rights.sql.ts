@@ -1,5 +1,6 @@
 /** Whose things are, who may do what with them, and what hangs on tables of schema auth: read at the source, made at the target. */
 import pg from 'pg';
+import { openOfOld } from '../catalogue/catalogue.ts';
 import { withoutFollowers } from './multiranges.sql.ts';
 
 const { escapeIdentifier, escapeLiteral } = pg;
@@ -196,9 +197,6 @@ export interface DefaultPrivileges {
   whole: boolean;
 }
 
-/** What everybody may use and execute who was not forbidden to. */
-const OPEN_OF_OLD = ['functions', 'types'];
-
 /** What new objects will be open to. */
 export async function listDefaultPrivileges(
   client: pg.ClientBase,
@@ -256,7 +254,7 @@ function closing(
   const role = substitute(owner);
   if (role === undefined || schema !== null) return [];
   const closed = [
-    ...(!everybody && OPEN_OF_OLD.includes(objects) ? ['public'] : []),
+    ...(!everybody && openOfOld.includes(objects) ? ['public'] : []),
     ...(!whole && role !== me ? [name(role)] : []),
   ];
   return closed.map((from) => `alter default privileges for role ${name(role)} revoke all on ${objects} from ${from}`);
@@ -281,7 +279,7 @@ function opening(
     // They are in no schema.
     if (objects === 'large objects') return [''];
     if (to === role && role !== me && !whole) return [''];
-    const isOrdinary = to === role || (to === 'public' && OPEN_OF_OLD.includes(objects));
+    const isOrdinary = to === role || (to === 'public' && openOfOld.includes(objects));
     if (objects === 'schemas' || isOrdinary) return [];
     return schemas.map((of) => ` in schema ${escapeIdentifier(of)}`);
   }
