@@ -51,6 +51,7 @@ export async function watchForSilence({ client, socket, config, seconds }: Watch
       // Over TLS it is another one than the socket, and the client hears of this one's end.
       const { connection } = client as unknown as { connection: { stream: Socket } };
       connection.stream.destroy(new Silence(seconds, state));
+      return;
     }
   }
 }
