@@ -12,7 +12,6 @@ import type { Log } from './http/log.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
 import { openTemplates } from './mail/templates.ts';
 import { type BreachedPasswords, createBreachedPasswords } from './passwords/breached-passwords.ts';
-import { hashConcurrency } from './passwords/hash-queue.ts';
 import { createPasswords, type Passwords } from './passwords/passwords.ts';
 import { type PasswordRules, passwordRules } from './passwords/strength.ts';
 
@@ -104,13 +103,10 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
   };
 }
 
-/** Cores and threads are shared by the workers of this machine. */
+/** Cores are shared by the workers of this machine. */
 function measuredPasswords({ hash_concurrency, hash_queue_budget, web_concurrency }: Settings): Promise<Passwords> {
-  const cores = Math.max(1, Math.floor((hash_concurrency ?? availableParallelism()) / web_concurrency));
-  // biome-ignore lint/style/noProcessEnv: a variable of libuv, which reads it itself; no setting of ours
-  const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
   return createPasswords({
-    concurrency: hashConcurrency(cores, threads),
+    concurrency: Math.max(1, Math.floor((hash_concurrency ?? availableParallelism()) / web_concurrency)),
     queue_budget_ms: hash_queue_budget * 1000,
   });
 }

@@ -17,7 +17,7 @@ import { serveAsWorker } from './service/worker.ts';
 import { startWorkers } from './service/workers.ts';
 import { version } from './version.ts';
 
-/** libuv's threads do name resolution and files beside the hashes. */
+/** libuv's threads do name resolution and files, and the hashes too where only the slower package for argon2 loads. */
 const SPARE_THREADS = 2;
 const LEAST_THREADS = 4;
 /** Workers drain, then end their pools; after that they are killed. */

@@ -9,8 +9,10 @@ import { AuthError } from '../errors.ts';
 const WEIGHT_OF_LATEST = 0.1;
 
 export interface HashQueueSettings {
-  /** Slots: see {@link hashConcurrency}. */
+  /** Slots. */
   concurrency: number;
+  /** How many more may be given over before their turn, so that whoever does them need not wait for us; none unless given. */
+  ahead?: number;
   /** The longest wait that a newcomer may expect before the hash begins; more than 0. */
   budget_ms: number;
   /** How long one hash takes, until enough were measured. */
@@ -18,7 +20,7 @@ export interface HashQueueSettings {
 }
 
 export interface HashJob {
-  /** Gives up while waiting. A hash that has begun is finished and its result delivered: an attempt made is an attempt counted. */
+  /** Gives up while waiting. A hash given over is finished and its result delivered: an attempt made is an attempt counted. */
   signal?: AbortSignal | undefined;
   /** More than one for work that uses several threads or much memory; more than there are means all of them. */
   slots?: number;
@@ -26,11 +28,11 @@ export interface HashJob {
 
 export interface HashQueue {
   /**
-   * Does the work once slots are free, first come, first served.
+   * Gives the work over once slots are free, or before, first come, first served. What comes of it says how long it ran.
    *
    * @throws AuthError `service_overloaded` when the expected wait is over budget; the signal's reason when it fired first
    */
-  run<T>(work: () => Promise<T>, job?: HashJob): Promise<T>;
+  run<T extends { worked_ms: number }>(work: () => Promise<T>, job?: HashJob): Promise<T>;
   /** @throws AuthError `service_overloaded` when a hash would be refused now: to be asked before any query. */
   refuseWhenFull(): void;
   /** Slots in use. */
@@ -39,27 +41,20 @@ export interface HashQueue {
   readonly waiting: number;
 }
 
-/**
- * Hashes at once: one per core, and one thread fewer than libuv's pool has, because DNS, file system and zlib share that
- * pool with every hash and would otherwise stand behind the queue.
- *
- * @param cores that this process may use; where several workers share them, this worker's part
- * @param threadpool_size `UV_THREADPOOL_SIZE`, 4 unless set
- */
-export function hashConcurrency(cores: number, threadpool_size: number): number {
-  return Math.max(1, Math.min(cores, threadpool_size - 1));
-}
-
-export function createHashQueue({ concurrency, budget_ms, expected_ms }: HashQueueSettings): HashQueue {
+export function createHashQueue({ concurrency, ahead = 0, budget_ms, expected_ms }: HashQueueSettings): HashQueue {
   interface Waiting {
     slots: number;
-    begin: () => Promise<void>;
+    begin: () => Promise<{ worked_ms: number } | undefined>;
   }
   const waiting = new Set<Waiting>();
-  let free = concurrency;
+  /** Slots of all that was given over: more than there are, where some of it is ahead of its turn. */
+  let taken = 0;
+  let wide = 0;
   let mean_ms = expected_ms;
 
-  const expectedWaitMs = () => (waiting.size * mean_ms) / concurrency;
+  const running = () => Math.min(taken, concurrency);
+  const waitingJobs = () => waiting.size + taken - running();
+  const expectedWaitMs = () => (waitingJobs() * mean_ms) / concurrency;
 
   function refuseWhenFull(): void {
     if (expectedWaitMs() < budget_ms) return;
@@ -69,23 +64,30 @@ export function createHashQueue({ concurrency, budget_ms, expected_ms }: HashQue
     });
   }
 
-  /** Begins what fits, in order: a job that needs more slots than are free holds up those behind it. */
+  /** Work of several slots never goes ahead, and nothing goes ahead beside it: who does the work knows of no slots. */
+  const fits = ({ slots }: Waiting) => taken + slots <= (slots === 1 && wide === 0 ? concurrency + ahead : concurrency);
+
+  /** Gives over what fits, in order: a job that needs more slots than are free holds up those behind it. */
   function advance(): void {
     for (const job of waiting) {
-      if (job.slots > free) return;
+      if (!fits(job)) return;
       waiting.delete(job);
-      free -= job.slots;
-      const began = performance.now();
-      void job.begin().then(() => {
-        mean_ms += WEIGHT_OF_LATEST * ((performance.now() - began) * job.slots - mean_ms);
-        free += job.slots;
+      taken += job.slots;
+      if (job.slots > 1) wide += 1;
+      void job.begin().then((done) => {
+        if (done) mean_ms += WEIGHT_OF_LATEST * (done.worked_ms * job.slots - mean_ms);
+        taken -= job.slots;
+        if (job.slots > 1) wide -= 1;
         advance();
       });
     }
   }
 
   return {
-    async run<T>(work: () => Promise<T>, { signal, slots = 1 }: HashJob = {}): Promise<T> {
+    async run<T extends { worked_ms: number }>(
+      work: () => Promise<T>,
+      { signal, slots = 1 }: HashJob = {},
+    ): Promise<T> {
       signal?.throwIfAborted();
       refuseWhenFull();
       return new Promise<T>((resolve, reject) => {
@@ -99,9 +101,12 @@ export function createHashQueue({ concurrency, budget_ms, expected_ms }: HashQue
           begin: async () => {
             signal?.removeEventListener('abort', abandon);
             try {
-              resolve(await work());
+              const done = await work();
+              resolve(done);
+              return done;
             } catch (error) {
               reject(error);
+              return undefined;
             }
           },
         };
@@ -112,10 +117,10 @@ export function createHashQueue({ concurrency, budget_ms, expected_ms }: HashQue
     },
     refuseWhenFull,
     get running() {
-      return concurrency - free;
+      return running();
     },
     get waiting() {
-      return waiting.size;
+      return waitingJobs();
     },
   };
 }

@@ -1,8 +1,8 @@
 /** How a new password is stored, and which stored ones are not stored that way. */
 import { randomBytes } from 'node:crypto';
 import { type Argon2Cost, type EncodedHash, writeArgon2 } from './encoded-hash.ts';
-import type { Argon2 } from './engines.ts';
 import type { HashQueue } from './hash-queue.ts';
+import type { HashThreads } from './hash-threads.ts';
 import { refuseTooLong } from './strength.ts';
 
 /** OWASP's first recommendation and an approved set of ASVS 5.0, appendix C. GoTrue verifies it, should a user go back. */
@@ -21,15 +21,15 @@ export const DIGEST_BYTES = 32;
  * @throws AuthError `validation_failed` for more than 1,024 code points, `service_overloaded` when the queue is full
  */
 export async function hashPassword(
-  { queue, argon2, cost }: { queue: HashQueue; argon2: Argon2; cost: Argon2Cost },
+  { queue, threads, cost }: { queue: HashQueue; threads: HashThreads; cost: Argon2Cost },
   password: string,
   signal?: AbortSignal,
 ): Promise<string> {
   refuseTooLong(password);
   const bytes = Buffer.from(password.normalize('NFC'));
   const input = { scheme: 'argon2id', ...cost, salt: randomBytes(SALT_BYTES), digest_bytes: DIGEST_BYTES } as const;
-  const digest = await queue.run(() => argon2.digest(bytes, input), { signal, slots: cost.lanes });
-  return writeArgon2({ ...input, digest: Buffer.from(digest) });
+  const { value } = await queue.run(() => threads.digest(bytes, input), { signal, slots: cost.lanes });
+  return writeArgon2({ ...input, digest: Buffer.from(value) });
 }
 
 /**

@@ -5,9 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { type Argon2Cost, type EncodedHash, kindOf, readHash } from './encoded-hash.ts';
-import { type Argon2, hashMatches, loadArgon2 } from './engines.ts';
+import type { Argon2Engine } from './engines.ts';
 import { ARGON2_COST, DIGEST_BYTES, hashPassword, needsRehash, SALT_BYTES } from './hash.ts';
 import { createHashQueue } from './hash-queue.ts';
+import { hashThreads } from './hash-threads.ts';
 import { createTimeFloor } from './time-floor.ts';
 import { createVerify, type Verify } from './verify.ts';
 
@@ -24,21 +25,21 @@ const CALIBRATION_RUNS = 3;
 const JITTER_MS = 8;
 
 export interface PasswordSettings {
-  /** Hashes at once: `hashConcurrency` of `hash-queue.ts`. */
+  /** Hashes at once, a thread for each: the cores that this process may use. */
   concurrency: number;
   /** The longest that a hash may be expected to wait before new ones are refused; 3,000 unless given. */
   queue_budget_ms?: number;
   /** OWASP's first recommendation unless given. */
   argon2_cost?: Argon2Cost;
-  /** The faster engine that loads unless given. */
-  argon2?: Argon2;
+  /** The faster one that loads unless given. */
+  engine?: Argon2Engine;
   /** Measured at start unless given; 0 does not hold refusals at all. */
   refusal_floor_ms?: number;
 }
 
 export interface Passwords {
   /** The package that computes argon2 here. */
-  readonly engine: Argon2['package'];
+  readonly engine: Argon2Engine;
   /** @see hashPassword */
   hash(password: string, signal?: AbortSignal): Promise<string>;
   /** @see createVerify */
@@ -65,17 +66,13 @@ export async function createPasswords(settings: PasswordSettings): Promise<Passw
     argon2_cost: cost = ARGON2_COST,
     refusal_floor_ms,
   } = settings;
-  const argon2 = settings.argon2 ?? (await loadArgon2());
+  const threads = await hashThreads(concurrency, settings.engine);
   const floor = createTimeFloor(refusal_floor_ms);
 
   async function fastestOf(hash: EncodedHash): Promise<number> {
     const password = randomBytes(16);
     const runs: number[] = [];
-    for (let run = 0; run < CALIBRATION_RUNS; run++) {
-      const began = performance.now();
-      await hashMatches(hash, password, argon2);
-      runs.push(performance.now() - began);
-    }
+    for (let run = 0; run < CALIBRATION_RUNS; run++) runs.push((await threads.matches(hash, [password])).worked_ms);
     const fastest = Math.min(...runs);
     floor.observe(kindOf(hash), fastest);
     return fastest;
@@ -84,13 +81,13 @@ export async function createPasswords(settings: PasswordSettings): Promise<Passw
   const expected_ms = await fastestOf({ scheme: 'argon2id', ...cost, salt, digest: randomBytes(DIGEST_BYTES) });
   if (refusal_floor_ms === undefined) await fastestOf(GOTRUE_HASH);
 
-  const queue = createHashQueue({ concurrency, budget_ms: queue_budget_ms, expected_ms });
+  const queue = createHashQueue({ concurrency, ahead: concurrency, budget_ms: queue_budget_ms, expected_ms });
   return {
-    engine: argon2.package,
-    hash: (password, signal) => hashPassword({ queue, argon2, cost }, password, signal),
+    engine: threads.engine,
+    hash: (password, signal) => hashPassword({ queue, threads, cost }, password, signal),
     verify: createVerify({
       queue,
-      argon2,
+      threads,
       cost,
       floor,
       hold: async (ms) => (ms > 0 ? setTimeout(ms + JITTER_MS * Math.random()) : undefined),
@@ -99,7 +96,7 @@ export async function createPasswords(settings: PasswordSettings): Promise<Passw
       const bytes = Buffer.from(password.normalize('NFC'));
       for (const encrypted_password of encrypted_passwords) {
         const hash = encrypted_password ? readHash(encrypted_password) : undefined;
-        if (hash && (await queue.run(() => hashMatches(hash, bytes, argon2), { signal }))) return true;
+        if (hash && (await queue.run(() => threads.matches(hash, [bytes]), { signal })).value) return true;
       }
       return false;
     },

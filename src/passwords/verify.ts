@@ -1,9 +1,9 @@
 /** Whether a password is the one that a stored hash was made of, told in a time that tells nothing else. */
 import { randomBytes } from 'node:crypto';
 import { type Argon2Cost, type Argon2Hash, type EncodedHash, kindOf, memoryKib, readHash } from './encoded-hash.ts';
-import { type Argon2, hashMatches } from './engines.ts';
 import { DIGEST_BYTES, needsRehash, SALT_BYTES } from './hash.ts';
 import type { HashQueue } from './hash-queue.ts';
+import type { HashThreads } from './hash-threads.ts';
 import { isTooLong } from './strength.ts';
 import type { TimeFloor } from './time-floor.ts';
 
@@ -20,7 +20,7 @@ export interface Verification {
 
 export interface VerifierParts {
   queue: HashQueue;
-  argon2: Argon2;
+  threads: HashThreads;
   cost: Argon2Cost;
   floor: TimeFloor;
   /** Holds a refusal for that many milliseconds. */
@@ -46,7 +46,7 @@ export type Verify = (
  *
  * @throws AuthError `service_overloaded` when the queue is full
  */
-export function createVerify({ queue, argon2, cost, floor, hold }: VerifierParts): Verify {
+export function createVerify({ queue, threads, cost, floor, hold }: VerifierParts): Verify {
   const decoy: Argon2Hash = {
     scheme: 'argon2id',
     ...cost,
@@ -62,16 +62,12 @@ export function createVerify({ queue, argon2, cost, floor, hold }: VerifierParts
     const forms = formsOf(tooLong ? '' : password);
 
     const arrived = performance.now();
-    const { matches, waited_ms, worked_ms } = await queue.run(
-      async () => {
-        const began = performance.now();
-        const matches = await anyMatches(forms, hash, argon2);
-        return { matches, waited_ms: began - arrived, worked_ms: performance.now() - began };
-      },
-      { signal, slots: slotsOf(hash) },
-    );
+    const { value: matches, worked_ms } = await queue.run(() => threads.matches(hash, forms), {
+      signal,
+      slots: slotsOf(hash),
+    });
     floor.observe(kindOf(hash), worked_ms / forms.length);
-    if (!matches) await hold(floor.holdMs(waited_ms, worked_ms));
+    if (!matches) await hold(floor.holdMs(performance.now() - arrived - worked_ms, worked_ms));
     return { matches, unreadable, needsRehash: matches && needsRehash(hash, cost) };
   };
 }
@@ -79,13 +75,6 @@ export function createVerify({ queue, argon2, cost, floor, hold }: VerifierParts
 function formsOf(password: string): Buffer[] {
   const nfc = password.normalize('NFC');
   return (nfc === password ? [password] : [password, nfc]).map((form) => Buffer.from(form));
-}
-
-async function anyMatches(forms: Buffer[], hash: EncodedHash, argon2: Argon2): Promise<boolean> {
-  for (const form of forms) {
-    if (await hashMatches(hash, form, argon2)) return true;
-  }
-  return false;
 }
 
 function slotsOf(hash: EncodedHash): number {

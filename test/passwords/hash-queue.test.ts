@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { AuthError } from '../../src/errors.ts';
-import { createHashQueue, hashConcurrency } from '../../src/passwords/hash-queue.ts';
+import { createHashQueue } from '../../src/passwords/hash-queue.ts';
+
+interface Work {
+  name: string;
+  worked_ms: number;
+}
+
+const done = { name: 'done', worked_ms: 1 };
 
 /** Work that runs until it is told to end, and the order in which such work began. */
 function workshop() {
@@ -10,7 +17,7 @@ function workshop() {
     began,
     work: (name: string) => () => {
       began.push(name);
-      return new Promise<string>((resolve) => endings.set(name, () => resolve(name)));
+      return new Promise<Work>((resolve) => endings.set(name, () => resolve({ name, worked_ms: 1 })));
     },
     end: (name: string) => endings.get(name)?.(),
   };
@@ -37,7 +44,7 @@ describe('a hash queue', () => {
     expect(began).toEqual(['a', 'b', 'c', 'd']);
     end('c');
     end('d');
-    expect(await Promise.all(all)).toEqual(['a', 'b', 'c', 'd']);
+    expect((await Promise.all(all)).map(({ name }) => name)).toEqual(['a', 'b', 'c', 'd']);
     expect([queue.running, queue.waiting]).toEqual([0, 0]);
   });
 
@@ -64,7 +71,7 @@ describe('a hash queue', () => {
 
   it('always takes a hash that need not wait, however long one takes', async () => {
     const queue = createHashQueue({ concurrency: 1, budget_ms: 1, expected_ms: 60_000 });
-    expect(await queue.run(async () => 'done')).toBe('done');
+    expect(await queue.run(async () => done)).toBe(done);
   });
 
   it('forgets a waiting hash whose signal fires, and never begins it', async () => {
@@ -94,7 +101,7 @@ describe('a hash queue', () => {
     await settle();
     client.abort();
     end('a');
-    expect(await running).toBe('a');
+    expect(await running).toMatchObject({ name: 'a' });
   });
 
   it('gives its slot back when the work fails, even before it returned a promise', async () => {
@@ -105,7 +112,7 @@ describe('a hash queue', () => {
         throw new Error('bad salt');
       }),
     ).rejects.toThrow('bad salt');
-    expect(await queue.run(async () => 'done')).toBe('done');
+    expect(await queue.run(async () => done)).toBe(done);
     expect(queue.running).toBe(0);
   });
 
@@ -145,13 +152,60 @@ describe('a hash queue', () => {
     end('after');
     await Promise.all([light, after]);
   });
-});
 
-it.each([
-  [2, 4, 2],
-  [8, 4, 3],
-  [8, 12, 8],
-  [1, 1, 1],
-])('%i cores and %i threads in the pool are %i hashes at once', (cores, threads, hashes) => {
-  expect(hashConcurrency(cores, threads)).toBe(hashes);
+  describe('that gives work over ahead of its turn', () => {
+    it('has given over so many more than it has slots, and says of those that they wait', async () => {
+      const queue = createHashQueue({ concurrency: 2, ahead: 1, ...unlimited });
+      const { began, work, end } = workshop();
+      const all = ['a', 'b', 'c', 'd'].map((name) => queue.run(work(name)));
+      await settle();
+      expect(began).toEqual(['a', 'b', 'c']);
+      expect([queue.running, queue.waiting]).toEqual([2, 2]);
+      for (const name of ['a', 'b', 'c', 'd']) {
+        end(name);
+        await settle();
+      }
+      await Promise.all(all);
+      expect([queue.running, queue.waiting]).toEqual([0, 0]);
+    });
+
+    it('gives over work of several slots when they are free, and nothing ahead beside it', async () => {
+      const queue = createHashQueue({ concurrency: 3, ahead: 3, ...unlimited });
+      const { began, work, end } = workshop();
+      const all = [
+        queue.run(work('light')),
+        queue.run(work('light too')),
+        queue.run(work('wide'), { slots: 2 }),
+        queue.run(work('beside')),
+        queue.run(work('after')),
+      ];
+      await settle();
+      expect(began).toEqual(['light', 'light too']);
+      end('light');
+      await settle();
+      expect(began).toEqual(['light', 'light too', 'wide']);
+      end('light too');
+      await settle();
+      expect(began).toEqual(['light', 'light too', 'wide', 'beside']);
+      expect([queue.running, queue.waiting]).toEqual([3, 1]);
+      end('wide');
+      await settle();
+      expect(began).toEqual(['light', 'light too', 'wide', 'beside', 'after']);
+      end('beside');
+      end('after');
+      await Promise.all(all);
+    });
+
+    it('counts what it gave over ahead as waiting when it refuses', async () => {
+      const queue = createHashQueue({ concurrency: 1, ahead: 1, budget_ms: 2000, expected_ms: 1500 });
+      const { work, end } = workshop();
+      const admitted = ['a', 'b', 'c'].map((name) => queue.run(work(name)));
+      expect(() => queue.refuseWhenFull()).toThrow(AuthError);
+      for (const name of ['a', 'b', 'c']) {
+        end(name);
+        await settle();
+      }
+      await Promise.all(admitted);
+    });
+  });
 });

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { Argon2Cost } from '../../src/passwords/encoded-hash.ts';
-import { type Argon2, type Argon2Input, loadArgon2 } from '../../src/passwords/engines.ts';
+import type { Argon2Cost, EncodedHash } from '../../src/passwords/encoded-hash.ts';
 import { ARGON2_COST } from '../../src/passwords/hash.ts';
 import { createHashQueue } from '../../src/passwords/hash-queue.ts';
+import { type HashThreads, hashThreads } from '../../src/passwords/hash-threads.ts';
 import { createPasswords } from '../../src/passwords/passwords.ts';
 import { createTimeFloor } from '../../src/passwords/time-floor.ts';
 import { createVerify } from '../../src/passwords/verify.ts';
 import vectors from '../vectors/passwords.json' with { type: 'json' };
 
 const cost: Argon2Cost = { memory_kib: 64, passes: 1, lanes: 1 };
-const argon2 = await loadArgon2();
+const threads = await hashThreads(2);
 const passwords = await createPasswords({ concurrency: 2, argon2_cost: cost, refusal_floor_ms: 0 });
 const BCRYPT = '$2a$04$LrK5cil7kOBCb1eHxk/SAO9thE5H8JL2StnnMm/kd84vZQmTCpABO';
 const PASSWORD = 'correct horse battery';
@@ -111,27 +111,33 @@ describe('a password of ours', () => {
 
 /** A verifier that remembers what it computed and how long it was told to hold a refusal. */
 function observed({ budget_ms = Number.POSITIVE_INFINITY, concurrency = 1 } = {}) {
-  const digests: Omit<Argon2Input, 'salt'>[] = [];
+  const hashes: object[] = [];
   const slots: number[] = [];
   const holds: { ms: number; running: number }[] = [];
   const queue = createHashQueue({ concurrency, budget_ms, expected_ms: 1 });
-  const recording: Argon2 = {
-    package: argon2.package,
-    digest(password, input) {
-      const { scheme, memory_kib, passes, lanes, digest_bytes } = input;
-      digests.push({ scheme, memory_kib, passes, lanes, digest_bytes });
+  const recording: HashThreads = {
+    ...threads,
+    matches(hash, passwords) {
+      for (const _ of passwords) hashes.push(costOf(hash));
       slots.push(queue.running);
-      return argon2.digest(password, input);
+      return threads.matches(hash, passwords);
     },
   };
   const verify = createVerify({
     queue,
-    argon2: recording,
+    threads: recording,
     cost,
     floor: createTimeFloor(10_000),
     hold: async (ms) => void holds.push({ ms, running: queue.running }),
   });
-  return { verify, queue, digests, slots, holds };
+  return { verify, queue, hashes, slots, holds };
+}
+
+/** Of a hash what decides how long it takes. */
+function costOf(hash: EncodedHash): object {
+  if (hash.scheme === 'bcrypt' || hash.scheme === 'fbscrypt') return hash;
+  const { scheme, memory_kib, passes, lanes, digest } = hash;
+  return { scheme, memory_kib, passes, lanes, digest_bytes: digest.length };
 }
 
 const OURS = { scheme: 'argon2id', ...cost, digest_bytes: 32 };
@@ -149,9 +155,9 @@ describe('an account that no password opens', () => {
       true,
     ],
   ])('costs one hash of ours and leaves like a wrong password: it %s', async (_, encrypted_password, unreadable) => {
-    const { verify, digests, holds } = observed();
+    const { verify, hashes, holds } = observed();
     expect(await verify(PASSWORD, encrypted_password)).toEqual({ matches: false, unreadable, needsRehash: false });
-    expect(digests).toEqual([OURS]);
+    expect(hashes).toEqual([OURS]);
     expect(holds).toHaveLength(1);
   });
 
@@ -162,7 +168,7 @@ describe('an account that no password opens', () => {
       const unknown = observed();
       expect(await known.verify(`${typed}!`, encrypted_password)).toMatchObject({ matches: false });
       expect(await unknown.verify(`${typed}!`, undefined)).toMatchObject({ matches: false });
-      expect(unknown.digests).toEqual(known.digests);
+      expect(unknown.hashes).toEqual(known.hashes);
     }
   });
 
@@ -213,14 +219,14 @@ describe('a costly hash that came over', () => {
 
 describe('a verification that is waiting', () => {
   it('is dropped when its signal fires, and never computed', async () => {
-    const { verify, digests } = observed();
+    const { verify, hashes } = observed();
     const client = new AbortController();
     const first = verify('wrong', undefined);
     const second = verify('wrong', undefined, client.signal);
     client.abort(new Error('client gone'));
     await expect(second).rejects.toThrow('client gone');
     await first;
-    expect(digests).toHaveLength(1);
+    expect(hashes).toHaveLength(1);
   });
 });
 

@@ -1,0 +1,23 @@
+/** One of the threads that hash: one job after the other, in the order they come. The side that gives them is hash-threads.ts. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { anyMatches, loadArgon2 } from './engines.ts';
+import type { Done, Job, Ready, ThreadData } from './hash-threads.ts';
+
+const argon2 = await loadArgon2((workerData as ThreadData).engine);
+let last: Promise<void> = Promise.resolve();
+parentPort?.on('message', (job: Job) => {
+  // One package computes in libuv's pool: without this the next job would begin beside it.
+  last = last.then(async () => parentPort?.postMessage(await done(job)));
+});
+parentPort?.postMessage({ engine: argon2.package } satisfies Ready);
+
+async function done(job: Job): Promise<Done> {
+  const began = performance.now();
+  try {
+    const value =
+      'hash' in job ? await anyMatches(job.hash, job.passwords, argon2) : await argon2.digest(job.password, job.input);
+    return { value, worked_ms: performance.now() - began };
+  } catch (error) {
+    return { failure: String(error) };
+  }
+}

@@ -1,0 +1,81 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { readHash } from '../../src/passwords/encoded-hash.ts';
+import type { Argon2Input } from '../../src/passwords/engines.ts';
+import { hashThreads } from '../../src/passwords/hash-threads.ts';
+import vectors from '../vectors/passwords.json' with { type: 'json' };
+
+const threads = await hashThreads(2);
+const password = Buffer.from('correct horse battery');
+const input: Argon2Input = {
+  scheme: 'argon2id',
+  memory_kib: 64,
+  passes: 1,
+  lanes: 1,
+  salt: Buffer.from('sixteen bytes of'),
+  digest_bytes: 32,
+};
+
+describe('threads that hash', () => {
+  it('answer each with what is its own, however many ask at once', async () => {
+    const lengths = Array.from({ length: 40 }, (_, n) => n + 4);
+    const digests = await Promise.all(
+      lengths.map((digest_bytes) => threads.digest(password, { ...input, digest_bytes })),
+    );
+    expect(digests.map(({ value }) => value.length)).toEqual(lengths);
+    for (const { worked_ms } of digests) expect(worked_ms).toBeGreaterThan(0);
+  });
+
+  it('try passwords in their order and find the one that matches', async () => {
+    const { value } = await threads.digest(password, input);
+    const hash = { ...input, scheme: 'argon2id', digest: Buffer.from(value), salt: Buffer.from(input.salt) } as const;
+    const matches = async (...typed: string[]) =>
+      (
+        await threads.matches(
+          hash,
+          typed.map((text) => Buffer.from(text)),
+        )
+      ).value;
+    expect(await matches('wrong', 'correct horse battery')).toBe(true);
+    expect(await matches('wrong', 'wrong too')).toBe(false);
+    expect(await matches()).toBe(false);
+  });
+
+  it.each(vectors.recorded.filter(({ matches }) => matches))(
+    'read what the event loop reads: $about',
+    async (stored) => {
+      const hash = readHash(stored.encrypted_password);
+      if (!hash) throw new Error('a recorded hash is readable');
+      expect((await threads.matches(hash, [Buffer.from(stored.password)])).value).toBe(true);
+    },
+  );
+
+  it('say why a hash could not be made, without the password, and go on', async () => {
+    const impossible = { ...input, memory_kib: 1 };
+    const failure = await threads.digest(password, impossible).catch((error: Error) => error.message);
+    expect(failure).toMatch(/memory/i);
+    expect(failure).not.toContain(String(password));
+    expect((await threads.digest(password, input)).value).toHaveLength(32);
+  });
+
+  // Linux says what each thread of a process is called.
+  it.runIf(process.platform === 'linux')('are the same ones for whoever asks', async () => {
+    await Promise.all([hashThreads(2), hashThreads(1), hashThreads(2)]);
+    const names = readdirSync('/proc/self/task').map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim());
+    expect(names.filter((name) => name === 'hash')).toHaveLength(2);
+  });
+
+  it('do not keep a process up that has nothing to hash, and do keep one that has', () => {
+    const script = `
+      import { hashThreads } from ${JSON.stringify(new URL('../../src/passwords/hash-threads.ts', import.meta.url).href)};
+      const threads = await hashThreads(1);
+      const input = { scheme: 'argon2id', memory_kib: 64, passes: 1, lanes: 1, salt: new Uint8Array(16), digest_bytes: 32 };
+      threads.digest(new Uint8Array(8), input).then(({ value }) => console.log(value.length));`;
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH },
+    });
+    expect([status, stdout]).toEqual([0, '32\n']);
+  });
+});
