@@ -62,7 +62,7 @@ test('what a sign-in, a refresh and GET /user ask is planned once per connection
     [RUNS_BEFORE_A_LASTING_PLAN],
   );
   expect(rows.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['find_sign_in_candidate_by_email', 'sign_in', 'rotate_refresh_token']),
+    expect.arrayContaining(['find_sign_in_candidate_by_email', 'sign_in', 'rotate_refresh_tokens']),
   );
   expect(rows.filter(({ lasting }) => !lasting)).toEqual([]);
 });

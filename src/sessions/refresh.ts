@@ -22,7 +22,7 @@ import {
   type LegacyToken,
   type LockedSession,
   lockSession,
-  rotateRefreshToken,
+  rotateRefreshTokens,
   type SessionRow,
   upgradeToCounter,
 } from './sessions.sql.ts';
@@ -60,24 +60,24 @@ async function refreshByCounter(
 ): Promise<RefreshedSession> {
   const { db, settings } = gatehouse;
   const { refresh_token_key, stored } = await signingKeyOf(gatehouse, token);
-  const presented = { ...token, refresh_token_hmac_key: stored };
-  const args = { ...policyArgs(settings), ...occasionArgs(occasion), ...presented };
-  const [session] = await rotateRefreshToken(db, args);
+  const { session_id, counter } = token;
+  const presented = { session_id, counter, refresh_token_hmac_key: stored, ...occasionArgs(occasion) };
+  const session = await gatehouse.rotateRefreshToken(presented);
   if (session) return { session, reused: false, refresh_token_key };
 
   return inTransaction(db, async (tx) => {
-    const locked = await lock(tx, gatehouse, token.session_id, occasion);
-    if (!locked || locked.refresh_token_hmac_key !== presented.refresh_token_hmac_key || locked.oauth_client_id) {
+    const locked = await lock(tx, gatehouse, session_id, occasion);
+    if (!locked || locked.refresh_token_hmac_key !== stored || locked.oauth_client_id) {
       throw new AuthError('refresh_token_not_found', {
         reason: locked ? 'another kind of session' : 'session is gone',
       });
     }
-    const behind = locked.refresh_token_counter - token.counter;
+    const behind = locked.refresh_token_counter - counter;
     const refusal = refusalBy(locked.verdict) ?? (behind < 0 ? fromTheFuture() : undefined);
     if (refusal) return refused(tx, refusal, locked, occasion);
     if (behind === 0) {
       // What stood in the way of the rotation a moment ago is gone: a ban or a newer session has ended.
-      const [rotated] = await rotateRefreshToken(tx, args);
+      const [rotated] = await rotateRefreshTokens(tx, policyArgs(settings), [presented]);
       if (!rotated) throw new AuthError('conflict', { reason: 'the session cannot be rotated' });
       return { session: rotated, reused: false };
     }

@@ -1,5 +1,5 @@
 /** auth.sessions with the rows that live and die with it: auth.mfa_amr_claims, auth.refresh_tokens. */
-import { recorded } from '../audit/record.sql.ts';
+import { type occasionArgs, occasionColumns, recorded } from '../audit/record.sql.ts';
 import type { Database, Tx } from '../db/database.ts';
 import { type SQL, sql } from '../db/drizzle.ts';
 import { arg, statement } from '../db/statement.ts';
@@ -78,48 +78,81 @@ export const insertSession = userStatement<NewSession, SessionRow>(
   ${sessionOf(sql`person`)}`,
 );
 
+/** Refreshes that one statement may do, and that PostgreSQL plans it for. */
+export const ROTATIONS_AT_ONCE = 16;
+
 const rotation = (name: string, allowed: SQL) =>
-  userStatement<RotationArgs, SessionRow>(
+  userStatement<Record<string, unknown>, SessionRow & { event_id: string }>(
     name,
     sql`
-  select session_id, refresh_token_counter, refresh_token_hmac_key, session_created_at,
+  select event_id, session_id, refresh_token_counter, refresh_token_hmac_key, session_created_at,
          ${amrOf(sql`rotated.session_id`)} as amr, ${userColumns(sql`u`)}
     from rotated join auth.users as u on u.id = rotated.id`,
     sql`
+  given as (
+    select * from json_to_recordset(${arg('rotations')}::json) as g (
+             session_id uuid, counter bigint, refresh_token_hmac_key text, ${occasionColumns})
+     limit ${sql.raw(String(ROTATIONS_AT_ONCE))}),
+  free as (
+    select g.*, u.id, u.role, u.email, u.phone, u.raw_user_meta_data, u.is_sso_user
+      from given as g
+      join auth.sessions as s on s.id = g.session_id
+      join auth.users as u on u.id = s.user_id
+     where s.refresh_token_counter = g.counter
+       and s.refresh_token_hmac_key is not distinct from g.refresh_token_hmac_key
+       and s.oauth_client_id is null
+       and ${allowed}
+       for no key update of s skip locked),
   rotated as (
     update auth.sessions as s
        set refresh_token_counter = s.refresh_token_counter + 1,
-           refreshed_at = ${arg('now')}::timestamptz at time zone 'utc', updated_at = ${arg('now')}::timestamptz,
-           user_agent = ${arg('user_agent')}::text, ip = ${arg('ip')}::inet
-      from auth.users as u
-     where s.id = ${arg('session_id')}::uuid and u.id = s.user_id
-       and s.refresh_token_counter = ${arg('counter')}::bigint
-       and s.refresh_token_hmac_key is not distinct from ${arg('refresh_token_hmac_key')}::text
-       and s.oauth_client_id is null
-       and ${allowed}
-    returning s.id as session_id, s.refresh_token_counter, s.refresh_token_hmac_key,
-              s.created_at as session_created_at, u.id, u.role, u.email, u.phone, u.raw_user_meta_data, u.is_sso_user),
+           refreshed_at = free.now at time zone 'utc', updated_at = free.now,
+           user_agent = free.user_agent, ip = free.ip::inet
+      from free
+     where s.id = free.session_id
+    returning free.*, s.refresh_token_counter, s.created_at as session_created_at),
   ${recorded(sql`rotated`, {
     action: 'token_refreshed',
     user: sql`rotated`,
     session_id: sql`rotated.session_id`,
+    occasion: sql`rotated`,
   })}`,
   );
 
-const rotate = rotation('rotate_refresh_token', mayGoOn);
-const rotateByPolicy = rotation('rotate_refresh_token_by_policy', sql`${sessionVerdict} is null`);
+const rotate = rotation('rotate_refresh_tokens', mayGoOn);
+const rotateByPolicy = rotation('rotate_refresh_tokens_by_policy', sql`${sessionVerdict} is null`);
 
-export type RotationArgs = PolicyArgs & Record<string, unknown>;
+/** A refresh token that is presented: `occasionArgs` of the request, what the token says, and with which stored key. */
+export interface Rotation extends ReturnType<typeof occasionArgs> {
+  session_id: string;
+  counter: number;
+  /** As the session's column has it; null where the key is derived. */
+  refresh_token_hmac_key: string | null;
+}
 
 /**
- * The whole of an ordinary refresh: the counter moves on by one, the session learns who asked from where, the audit row
- * is written, the user is read. No row when the presented counter is not the current one or the session may not go on:
- * `lockSession` then says why. Of racing refreshes one matches; the others find the counter moved.
+ * The whole of ordinary refreshes, {@link ROTATIONS_AT_ONCE} at most: the counter moves on by one, the session learns who
+ * asked from where, the audit row is written, the user is read. In the order of `rotations`; undefined where the presented
+ * counter is not the current one, the session may not go on, or somebody else holds it: `lockSession` then says which. Of
+ * racing refreshes one matches; the others find the counter moved, or on its way.
  *
- * Where no policy is set none is asked: what PostgreSQL makes ready for it at each run is a seventh of the statement.
+ * Nobody is waited for while sessions of others are held, so that no two statements can wait for each other. Where no policy
+ * is set none is asked: what PostgreSQL makes ready for it at each run is a seventh of the statement.
  */
-export function rotateRefreshToken(on: Database | Tx, args: RotationArgs): Promise<SessionRow[]> {
-  return hasPolicy(args) ? rotateByPolicy(on, args) : rotate(on, args);
+export async function rotateRefreshTokens(
+  on: Database | Tx,
+  policy: PolicyArgs,
+  rotations: readonly Rotation[],
+): Promise<(SessionRow | undefined)[]> {
+  const last = rotations.at(-1);
+  const rows = await (hasPolicy(policy) ? rotateByPolicy : rotate)(on, {
+    ...policy,
+    rotations: JSON.stringify(rotations),
+    now: last?.now,
+    gotrue_audit: last?.gotrue_audit,
+  });
+  const byEvent = new Map(rows.map(({ event_id, ...session }) => [event_id, session]));
+  return rotations.map(({ event_id }) => byEvent.get(event_id));
 }
 
 /** The stored key of a session that came from Supabase; undefined when its key is derived or it is gone. */
