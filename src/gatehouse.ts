@@ -14,7 +14,7 @@ import { openTemplates } from './mail/templates.ts';
 import { type BreachedPasswords, createBreachedPasswords } from './passwords/breached-passwords.ts';
 import { createPasswords, type Passwords } from './passwords/passwords.ts';
 import { type PasswordRules, passwordRules } from './passwords/strength.ts';
-import { createRotations, type RotateRefreshToken } from './sessions/rotations.ts';
+import { type AskedTogether, createAskedTogether } from './sessions/asked-together.ts';
 
 export interface Gatehouse {
   settings: Settings;
@@ -28,7 +28,7 @@ export interface Gatehouse {
   /** Undefined where nobody is to be asked. */
   breachedPasswords: BreachedPasswords | undefined;
   mailer: Mailer;
-  rotateRefreshToken: RotateRefreshToken;
+  askedTogether: AskedTogether;
   /** Derives the keys of refresh tokens, the subjects of lockout counters, the MACs of page cursors. 256 bits. */
   serverSecret: KeyObject;
   /** What opens values that GoTrue encrypted in their columns. */
@@ -92,7 +92,7 @@ export async function createGatehouse(parts: GatehouseParts): Promise<RunningGat
     passwordRules: passwordRules(settings),
     breachedPasswords,
     mailer,
-    rotateRefreshToken: createRotations(db, settings),
+    askedTogether: createAskedTogether(db, settings),
     serverSecret: createSecretKey(
       new Uint8Array(hkdfSync('sha256', secret, '', 'gatehouse server secret', SERVER_SECRET_BYTES)),
     ),

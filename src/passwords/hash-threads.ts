@@ -91,8 +91,14 @@ function startThread(engine: Argon2Engine | undefined, onEnd: () => void): Threa
   });
   const jobs: PromiseWithResolvers<Hashed<unknown>>[] = [];
   const ready = Promise.withResolvers<Ready>();
+  // Who waits for a thread that takes another's place waits for a job of it, not for it.
+  ready.promise.catch(() => {});
+  let over = false;
 
   function end(error: Error): void {
+    // A failure is told twice, as an error and as an exit, and by then another thread may stand here.
+    if (over) return;
+    over = true;
     onEnd();
     ready.reject(error);
     for (const job of jobs.splice(0)) job.reject(error);

@@ -15,7 +15,7 @@ import type { Gatehouse } from '../gatehouse.ts';
 import { hasRole } from '../roles/roles.ts';
 import { actorOf, type UserRow } from '../users/user.ts';
 import { policyArgs } from './session-policy.sql.ts';
-import { findSignedIn, findVerdict, type SignedInRow } from './sessions.sql.ts';
+import { findVerdict, type SignedInRow } from './sessions.sql.ts';
 
 /** Whose token it is, told as soon as it is known: what is refused after that is refused to them. */
 export type Identify = (party: { actor: Actor; subject_id?: string; session_id?: string | undefined }) => void;
@@ -97,14 +97,14 @@ async function administratingUser(
 }
 
 async function findUserOf(
-  { db }: Gatehouse,
+  { askedTogether }: Gatehouse,
   claims: AccessTokenClaims,
   now: Date,
   identify: Identify,
 ): Promise<{ user: SignedInRow; session_id: string | undefined }> {
   const user_id = subjectOf(claims);
   const session_id = sessionIdOf(claims);
-  const [user] = await findSignedIn(db, { user_id, session_id, now: now.toISOString() });
+  const user = await askedTogether.findSignedIn({ user_id, session_id, now: now.toISOString() });
   if (!user) throw unknownUser('no such user');
   identify({ actor: actorOf(user), subject_id: user.id, session_id });
   if (session_id && !user.session_found) throw new AuthError('session_not_found');

@@ -62,7 +62,7 @@ async function refreshByCounter(
   const { refresh_token_key, stored } = await signingKeyOf(gatehouse, token);
   const { session_id, counter } = token;
   const presented = { session_id, counter, refresh_token_hmac_key: stored, ...occasionArgs(occasion) };
-  const session = await gatehouse.rotateRefreshToken(presented);
+  const session = await gatehouse.askedTogether.rotateRefreshToken(presented);
   if (session) return { session, reused: false, refresh_token_key };
 
   return inTransaction(db, async (tx) => {

@@ -78,8 +78,12 @@ export const insertSession = userStatement<NewSession, SessionRow>(
   ${sessionOf(sql`person`)}`,
 );
 
-/** Refreshes that one statement may do, and that PostgreSQL plans it for. */
-export const ROTATIONS_AT_ONCE = 16;
+/** For how many one statement may be asked together; PostgreSQL plans it for so many. */
+export const AT_ONCE = 16;
+
+/** The rows of a JSON argument, each with the columns that are named. */
+const givenRows = (rows: SQL, columns: SQL) => sql`
+  select * from json_to_recordset(${rows}::json) as g (${columns}) limit ${sql.raw(String(AT_ONCE))}`;
 
 const rotation = (name: string, allowed: SQL) =>
   userStatement<Record<string, unknown>, SessionRow & { event_id: string }>(
@@ -90,9 +94,7 @@ const rotation = (name: string, allowed: SQL) =>
     from rotated join auth.users as u on u.id = rotated.id`,
     sql`
   given as (
-    select * from json_to_recordset(${arg('rotations')}::json) as g (
-             session_id uuid, counter bigint, refresh_token_hmac_key text, ${occasionColumns})
-     limit ${sql.raw(String(ROTATIONS_AT_ONCE))}),
+    ${givenRows(sql`${arg('rotations')}`, sql`session_id uuid, counter bigint, refresh_token_hmac_key text, ${occasionColumns}`)}),
   free as (
     select g.*, u.id, u.role, u.email, u.phone, u.raw_user_meta_data, u.is_sso_user
       from given as g
@@ -131,7 +133,7 @@ export interface Rotation extends ReturnType<typeof occasionArgs> {
 }
 
 /**
- * The whole of ordinary refreshes, {@link ROTATIONS_AT_ONCE} at most: the counter moves on by one, the session learns who
+ * The whole of ordinary refreshes, {@link AT_ONCE} at most: the counter moves on by one, the session learns who
  * asked from where, the audit row is written, the user is read. In the order of `rotations`; undefined where the presented
  * counter is not the current one, the session may not go on, or somebody else holds it: `lockSession` then says which. Of
  * racing refreshes one matches; the others find the counter moved, or on its way.
@@ -151,7 +153,7 @@ export async function rotateRefreshTokens(
     now: last?.now,
     gotrue_audit: last?.gotrue_audit,
   });
-  const byEvent = new Map(rows.map(({ event_id, ...session }) => [event_id, session]));
+  const byEvent = new Map(rows.map((row) => [row.event_id, row]));
   return rotations.map(({ event_id }) => byEvent.get(event_id));
 }
 
@@ -282,17 +284,37 @@ export type SignedInRow = UserRow & {
   banned: boolean;
 };
 
-/** The user of an access token and whether its session is there and the user's own. */
-export const findSignedIn = userStatement<Record<string, unknown>, SignedInRow>(
+/** Of an access token: whose it is, of which session, and when it is asked. */
+export interface PresentedSession {
+  user_id: string;
+  session_id: string | undefined;
+  now: string;
+}
+
+const findAllSignedIn = userStatement<Record<string, unknown>, SignedInRow & { nth: number }>(
   'find_signed_in',
   sql`
-  select s.id is not null as session_found, u.deleted_at is not null as deleted,
-         coalesce(u.banned_until > ${arg('now')}::timestamptz, false) as banned,
+  select g.nth, s.id is not null as session_found, u.deleted_at is not null as deleted,
+         coalesce(u.banned_until > g.now, false) as banned,
          ${userColumns(sql`u`)}
-    from auth.users as u
-    left join auth.sessions as s on s.id = ${arg('session_id')}::uuid and s.user_id = u.id
-   where u.id = ${arg('user_id')}::uuid`,
+    from (${givenRows(sql`${arg('presented')}`, sql`nth int, user_id uuid, session_id uuid, now timestamptz`)}) as g
+    join auth.users as u on u.id = g.user_id
+    left join auth.sessions as s on s.id = g.session_id and s.user_id = u.id`,
 );
+
+/**
+ * The users of access tokens, {@link AT_ONCE} at most, and whether their sessions are there and their own. In the order of
+ * `presented`; undefined where there is no such user.
+ */
+export async function findSignedIn(
+  on: Database | Tx,
+  presented: readonly PresentedSession[],
+): Promise<(SignedInRow | undefined)[]> {
+  const rows = await findAllSignedIn(on, { presented: JSON.stringify(presented.map((one, nth) => ({ nth, ...one }))) });
+  const users: (SignedInRow | undefined)[] = presented.map(() => undefined);
+  for (const row of rows) users[row.nth] = row;
+  return users;
+}
 
 /** A session as people see it who may end it. Times are RFC 3339. */
 export interface ListedSession {

@@ -59,6 +59,16 @@ describe('threads that hash', () => {
     expect((await threads.digest(password, input)).value).toHaveLength(32);
   });
 
+  it('fail what a thread had when it ended, and put another in its place', async () => {
+    const { value } = await threads.digest(password, input);
+    const hash = { ...input, scheme: 'argon2id', digest: Buffer.from(value), salt: Buffer.from(input.salt) } as const;
+    // More than a thread has room for.
+    const tooMany = Array.from({ length: 200_000 }, () => new Uint8Array(1));
+    await expect(threads.matches(hash, tooMany)).rejects.toThrow(/memory/);
+    const after = await Promise.all(Array.from({ length: 8 }, () => threads.matches(hash, [password])));
+    expect(after.map(({ value }) => value)).toEqual(Array(8).fill(true));
+  });
+
   // Linux says what each thread of a process is called.
   it.runIf(process.platform === 'linux')('are the same ones for whoever asks', async () => {
     await Promise.all([hashThreads(2), hashThreads(1), hashThreads(2)]);

@@ -1,11 +1,11 @@
-/** Refreshes that go together: each gets its own answer and its own event, and nobody waits or fails for another's sake. */
+/** What goes together: each gets its own answer and its own event, and nobody waits or fails for another's sake. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { occasionArgs } from '../../src/audit/record.sql.ts';
 import { readRefreshToken } from '../../src/sessions/refresh-token.ts';
 import type { Rotation } from '../../src/sessions/sessions.sql.ts';
 import { auditRows, startApp, statementsDuring } from '../harness/app.ts';
-import { addPerson, addSignedInPerson, type SignedInPerson, signIn } from '../harness/people.ts';
+import { addPerson, addSignedInPerson, bearer, type SignedInPerson, signIn } from '../harness/people.ts';
 
 const app = await startApp();
 afterAll(() => app.close());
@@ -38,7 +38,7 @@ function presented({ refresh_token }: SignedInPerson, more: Partial<Rotation> = 
   };
 }
 
-const rotate = (rotations: Rotation[]) => Promise.all(rotations.map(app.gatehouse.rotateRefreshToken));
+const rotate = (rotations: Rotation[]) => Promise.all(rotations.map(app.gatehouse.askedTogether.rotateRefreshToken));
 
 const refresh = (refresh_token: string) => app.request.post('/token?grant_type=refresh_token').send({ refresh_token });
 
@@ -130,12 +130,73 @@ describe('refreshes at the same time', () => {
       await app.database.pool.query('drop function audit.refuse_one() cascade');
     });
     const rotations = crowd.map((person, n) => presented(person, n === broken ? { request_id: 'refused' } : {}));
-    const outcomes = await Promise.allSettled(rotations.map(app.gatehouse.rotateRefreshToken));
+    const outcomes = await Promise.allSettled(rotations.map(app.gatehouse.askedTogether.rotateRefreshToken));
     expect(outcomes.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([broken]);
     const { rows } = await app.database.pool.query(
       'select refresh_token_counter::int as n from auth.sessions where id = $1',
       [crowd[broken]?.session_id],
     );
     expect(rows).toEqual([{ n: 0 }]);
+  });
+});
+
+describe('who is signed in, asked at the same time', () => {
+  const ask = (presented: { user_id: string; session_id?: string }[]) =>
+    Promise.all(
+      presented.map(({ user_id, session_id }) =>
+        app.gatehouse.askedTogether.findSignedIn({ user_id, session_id, now: app.clock.now().toISOString() }),
+      ),
+    );
+
+  it('is three statements where they are eighteen, and each learns of itself', async () => {
+    let answers: Awaited<ReturnType<typeof ask>> = [];
+    const statements = await statementsDuring(app.gatehouse, async () => {
+      answers = await ask(crowd.map(({ id, session_id }) => ({ user_id: id, session_id })));
+    });
+    expect(statements).toHaveLength(3);
+    for (const [n, { id, email }] of crowd.entries()) {
+      expect(answers[n]).toMatchObject({ id, email, session_found: true, banned: false, deleted: false });
+    }
+  });
+
+  it('over HTTP shows everybody themselves', async () => {
+    const answers = await Promise.all(
+      crowd.map(({ access_token }) => app.request.get('/user').set(bearer(access_token))),
+    );
+    expect(answers.map(({ status, body }) => [status, body.id])).toEqual(crowd.map(({ id }) => [200, id]));
+  });
+
+  it('finds nobody, no session, or somebody who is banned, each in its place', async () => {
+    const [ann, bob, cara, dan, eve] = crowd as [
+      SignedInPerson,
+      SignedInPerson,
+      SignedInPerson,
+      SignedInPerson,
+      SignedInPerson,
+    ];
+    const until = new Date(app.clock.now().getTime() + 60_000);
+    await app.database.pool.query('update auth.users set banned_until = $2 where id = $1', [dan.id, until]);
+    await app.database.pool.query('update auth.users set deleted_at = now() where id = $1', [eve.id]);
+    const answers = await ask([
+      { user_id: ann.id, session_id: ann.session_id },
+      { user_id: bob.id, session_id: bob.session_id },
+      { user_id: randomUUID(), session_id: ann.session_id },
+      { user_id: ann.id, session_id: bob.session_id },
+      { user_id: cara.id },
+      { user_id: dan.id, session_id: dan.session_id },
+      { user_id: eve.id, session_id: eve.session_id },
+      { user_id: ann.id, session_id: ann.session_id },
+    ]);
+    const told = answers.map((row) => row && [row.id, row.session_found, row.banned, row.deleted]);
+    expect(told).toEqual([
+      [ann.id, true, false, false],
+      [bob.id, true, false, false],
+      undefined,
+      [ann.id, false, false, false],
+      [cara.id, false, false, false],
+      [dan.id, true, true, false],
+      [eve.id, true, false, true],
+      [ann.id, true, false, false],
+    ]);
   });
 });
