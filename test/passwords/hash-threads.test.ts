@@ -69,11 +69,23 @@ describe('threads that hash', () => {
     expect(after.map(({ value }) => value)).toEqual(Array(8).fill(true));
   });
 
-  // Linux says what each thread of a process is called.
-  it.runIf(process.platform === 'linux')('are the same ones for whoever asks', async () => {
-    await Promise.all([hashThreads(2), hashThreads(1), hashThreads(2)]);
-    const names = readdirSync('/proc/self/task').map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim());
-    expect(names.filter((name) => name === 'hash')).toHaveLength(2);
+  // Linux says of each thread of a process what it is called and how much it gives way.
+  describe.runIf(process.platform === 'linux')('on Linux', () => {
+    const theirs = () =>
+      readdirSync('/proc/self/task')
+        .map((id) => readFileSync(`/proc/self/task/${id}/stat`, 'utf8'))
+        .filter((stat) => stat.includes(' (hash) '));
+
+    it('are the same ones for whoever asks', async () => {
+      await Promise.all([hashThreads(2), hashThreads(1), hashThreads(2)]);
+      expect(theirs()).toHaveLength(2);
+    });
+
+    it('give way to the event loop, which does not give way', () => {
+      const niceness = (stat: string) => Number(stat.split(') ')[1]?.split(' ')[16]);
+      const ours = niceness(readFileSync('/proc/self/stat', 'utf8'));
+      expect(theirs().map(niceness)).toEqual([ours + 5, ours + 5]);
+    });
   });
 
   it('do not keep a process up that has nothing to hash, and do keep one that has', () => {
