@@ -2,16 +2,16 @@
 import type { Settings } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { gathered } from '../db/gathered.ts';
-import { policyArgs } from './session-policy.sql.ts';
 import {
   AT_ONCE,
   findSignedIn,
   type PresentedSession,
   type Rotation,
   rotateRefreshTokens,
-  type SessionRow,
   type SignedInRow,
-} from './sessions.sql.ts';
+} from './asked-together.sql.ts';
+import { policyArgs } from './session-policy.sql.ts';
+import type { SessionRow } from './sessions.sql.ts';
 
 /** One is at work, one on its way. */
 const LANES = 2;

@@ -14,8 +14,9 @@ import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import { hasRole } from '../roles/roles.ts';
 import { actorOf, type UserRow } from '../users/user.ts';
+import type { SignedInRow } from './asked-together.sql.ts';
 import { policyArgs } from './session-policy.sql.ts';
-import { findVerdict, type SignedInRow } from './sessions.sql.ts';
+import { findVerdict } from './sessions.sql.ts';
 
 /** Whose token it is, told as soon as it is known: what is refused after that is refused to them. */
 export type Identify = (party: { actor: Actor; subject_id?: string; session_id?: string | undefined }) => void;

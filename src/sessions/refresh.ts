@@ -11,6 +11,7 @@ import { AuthError } from '../errors.ts';
 import type { Gatehouse } from '../gatehouse.ts';
 import type { Occasion } from '../http/caller.ts';
 import { actorOf } from '../users/user.ts';
+import { rotateRefreshTokens } from './asked-together.sql.ts';
 import { type CounterToken, isSignedBy, readRefreshToken, refreshTokenKey } from './refresh-token.ts';
 import { policyArgs, type SessionVerdict } from './session-policy.sql.ts';
 import { type SessionToSend, storedKey } from './session-response.ts';
@@ -22,7 +23,6 @@ import {
   type LegacyToken,
   type LockedSession,
   lockSession,
-  rotateRefreshTokens,
   type SessionRow,
   upgradeToCounter,
 } from './sessions.sql.ts';
