@@ -20,6 +20,13 @@ function workshop() {
       return new Promise<Work>((resolve) => endings.set(name, () => resolve({ name, worked_ms: 1 })));
     },
     end: (name: string) => endings.get(name)?.(),
+    /** Each after what followed from the end of the one before. */
+    async endInTurn(...names: string[]) {
+      for (const name of names) {
+        endings.get(name)?.();
+        await settle();
+      }
+    },
   };
 }
 
@@ -51,7 +58,7 @@ describe('a hash queue', () => {
   it('refuses at once whoever would wait longer than the budget, and says when to come back', async () => {
     // Three waiting hashes of 1.5 s on two slots are 2.25 s of waiting for a fourth.
     const queue = createHashQueue({ concurrency: 2, budget_ms: 2000, expected_ms: 1500 });
-    const { work, end, began } = workshop();
+    const { work, endInTurn, began } = workshop();
     const admitted = ['a', 'b', 'c', 'd', 'e'].map((name) => queue.run(work(name)));
     await expect(queue.run(work('f'))).rejects.toMatchObject({
       error_code: 'service_overloaded',
@@ -61,10 +68,7 @@ describe('a hash queue', () => {
     expect(() => queue.refuseWhenFull()).toThrow(AuthError);
     expect(began).not.toContain('f');
 
-    for (const name of ['a', 'b', 'c', 'd', 'e']) {
-      end(name);
-      await settle();
-    }
+    await endInTurn('a', 'b', 'c', 'd', 'e');
     await Promise.all(admitted);
     expect(() => queue.refuseWhenFull()).not.toThrow();
   });
@@ -156,15 +160,12 @@ describe('a hash queue', () => {
   describe('that gives work over ahead of its turn', () => {
     it('has given over so many more than it has slots, and says of those that they wait', async () => {
       const queue = createHashQueue({ concurrency: 2, ahead: 1, ...unlimited });
-      const { began, work, end } = workshop();
+      const { began, work, endInTurn } = workshop();
       const all = ['a', 'b', 'c', 'd'].map((name) => queue.run(work(name)));
       await settle();
       expect(began).toEqual(['a', 'b', 'c']);
       expect([queue.running, queue.waiting]).toEqual([2, 2]);
-      for (const name of ['a', 'b', 'c', 'd']) {
-        end(name);
-        await settle();
-      }
+      await endInTurn('a', 'b', 'c', 'd');
       await Promise.all(all);
       expect([queue.running, queue.waiting]).toEqual([0, 0]);
     });
@@ -198,13 +199,10 @@ describe('a hash queue', () => {
 
     it('counts what it gave over ahead as waiting when it refuses', async () => {
       const queue = createHashQueue({ concurrency: 1, ahead: 1, budget_ms: 2000, expected_ms: 1500 });
-      const { work, end } = workshop();
+      const { work, endInTurn } = workshop();
       const admitted = ['a', 'b', 'c'].map((name) => queue.run(work(name)));
       expect(() => queue.refuseWhenFull()).toThrow(AuthError);
-      for (const name of ['a', 'b', 'c']) {
-        end(name);
-        await settle();
-      }
+      await endInTurn('a', 'b', 'c');
       await Promise.all(admitted);
     });
   });

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { occasionArgs } from '../../src/audit/record.sql.ts';
+import type { Rotation } from '../../src/sessions/asked-together.sql.ts';
 import { readRefreshToken } from '../../src/sessions/refresh-token.ts';
-import type { Rotation } from '../../src/sessions/sessions.sql.ts';
 import { auditRows, startApp, statementsDuring } from '../harness/app.ts';
 import { addPerson, addSignedInPerson, bearer, type SignedInPerson, signIn } from '../harness/people.ts';
 
